@@ -1,0 +1,68 @@
+"""Finds drivers: folders beside this file, and packages that name themselves under an entry point."""
+
+import importlib
+import pkgutil
+import re
+from functools import cache
+from importlib.metadata import entry_points
+
+import drivers
+from drivers.base import Device, Manifest, Package
+from hub.domain.errors import MalformedError
+
+ENTRY_POINT = "welfare_hub.drivers"
+_NOT_DRIVERS = {"base", "registry"}
+
+
+@cache
+def packages() -> dict[str, Package]:
+    """Return every driver by name.
+
+    Raises:
+        MalformedError: A folder is not a driver, or two have one name.
+    """
+    found: dict[str, Package] = {}
+    modules = [
+        importlib.import_module(f"drivers.{module.name}")
+        for module in pkgutil.iter_modules(drivers.__path__)
+        if module.name not in _NOT_DRIVERS and not module.name.startswith("_")
+    ]
+    modules += [entry.load() for entry in entry_points(group=ENTRY_POINT)]
+    for module in modules:
+        if not isinstance(module, Package):
+            raise MalformedError(f"driver {module.__name__}: has no MANIFEST or no open_driver")
+        if module.MANIFEST.name in found:
+            raise MalformedError(f"driver {module.MANIFEST.name}: there are two of this name")
+        found[module.MANIFEST.name] = module
+    return found
+
+
+def package(name: str) -> Package:
+    """Return one driver.
+
+    Raises:
+        MalformedError: There is none of this name; the sentence lists those that there are.
+    """
+    known = packages()
+    if name not in known:
+        raise MalformedError(f"driver {name!r}: unknown; there are {', '.join(sorted(known))}")
+    return known[name]
+
+
+def check_device(manifest: Manifest, device: Device) -> None:
+    """Check a device against its driver's manifest.
+
+    Raises:
+        MalformedError: Its address, key or profile is not of the form that the driver needs.
+    """
+    if not re.fullmatch(manifest.address, device.address):
+        raise MalformedError(
+            f"address {device.address!r}: {manifest.name} needs the form {manifest.address!r}"
+        )
+    if device.key is not None and len(device.key) != manifest.key_bytes:
+        needs = f"a key of {manifest.key_bytes} bytes" if manifest.key_bytes else "no key"
+        raise MalformedError(f"key of {len(device.key)} bytes: {manifest.name} needs {needs}")
+    if (manifest.profiles or device.profile) and device.profile not in manifest.profiles:
+        raise MalformedError(
+            f"profile {device.profile!r}: {manifest.name} has {', '.join(manifest.profiles) or 'none'}"
+        )

@@ -1,0 +1,1 @@
+"""The welfare-technology hub: edge in the home, centre in the municipality."""

@@ -1,0 +1,1 @@
+"""The vocabulary that every other part speaks: pure values, no I/O."""
