@@ -32,6 +32,6 @@ def checked_name(text: str, what: str) -> str:
     """
     if not _NAME.fullmatch(text):
         raise MalformedError(
-            f"{what} {text!r}: use 1 to 48 small letters, digits and hyphens, beginning with a letter or digit"
+            f"{what} {text!r}: use 1 to 48 small letters, digits and hyphens, a letter or digit first"
         )
     return text

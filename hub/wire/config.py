@@ -32,7 +32,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         id: The device's id, the ``subject`` of its observations.
         link: Id of the link it is heard on.
         driver: Folder name of its driver.
-        address: BLE address ``AA:BB:CC:DD:EE:FF``, EnOcean sender ``01825DAB``; empty on a line of one device.
+        address: BLE address ``AA:BB:CC:DD:EE:FF``, EnOcean sender ``01825DAB``; empty on a one-device line.
         key: Hexadecimal key of an encrypted device.
         profile: What the driver must be told about the make: an EEP such as ``F6-01-01``.
         critical: Its ``door.opened`` and ``bed.left`` take the alarm lane.
