@@ -1,0 +1,1 @@
+"""Incidents: what needs a human, from the first press to the outcome."""

@@ -1,0 +1,1 @@
+"""The SQL store: the truth for incidents, on SQLite or PostgreSQL."""

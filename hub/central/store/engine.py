@@ -1,0 +1,165 @@
+"""The door to the SQL store: transactions in worker threads, alarms ahead of everything that waits."""
+
+import asyncio
+import itertools
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from hub.central.store.migrate import upgrade
+from hub.domain.errors import PermanentError, TransientError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_BUSY_MS = 10_000
+_READERS = 4
+_POSTGRESQL_WRITERS = 4
+_FULL = 2
+
+
+class Store:
+    """One database, opened and brought to the newest schema.
+
+    SQLite has one writer and needs no more; PostgreSQL has several, and rows that two may want are locked.
+
+    Args:
+        url: SQLAlchemy URL: ``sqlite:////var/lib/hub/central.db`` or ``postgresql+psycopg://…``.
+
+    Raises:
+        PermanentError: The database cannot be opened.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        try:
+            upgrade(self._engine)
+        except (sa.exc.OperationalError, OSError) as error:
+            raise PermanentError(f"store {self._engine.url!r} cannot be opened: {error}") from error
+        self._writers = _Writers(1 if self.is_sqlite else _POSTGRESQL_WRITERS)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
+
+    async def write(self, work: Callable[[sa.Connection], T], *, urgent: bool = False) -> T:
+        """Run ``work`` in one transaction and return what it returned once that is committed.
+
+        Raises:
+            TransientError: The database could not be reached or had no room; nothing was kept.
+        """
+        return await asyncio.wrap_future(self._writers.submit(lambda: self.write_now(work), urgent=urgent))
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run ``work`` on one consistent state of the database.
+
+        Raises:
+            TransientError: The database could not be reached.
+        """
+        return await asyncio.wrap_future(self._readers.submit(self.read_now, work))
+
+    def write_now(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do :meth:`write` in the calling thread, for commands."""
+        try:
+            with self._engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                result = work(connection)
+                connection.commit()
+                return result
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise TransientError(f"store: {error.orig}") from error
+
+    def read_now(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do :meth:`read` in the calling thread, for commands."""
+        try:
+            with self._engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN")
+                return work(connection)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise TransientError(f"store: {error.orig}") from error
+
+    def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+        self._writers.close()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+
+class _Writers:
+    """Threads that work off one queue, what is urgent first."""
+
+    def __init__(self, threads: int) -> None:
+        self._queue: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None]] = queue.PriorityQueue()
+        self._count = itertools.count()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"store-write-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Callable[[], T], *, urgent: bool) -> "Future[T]":
+        future: Future[T] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001 - a thread's boundary: the waiting task gets it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._queue.put((0 if urgent else 1, next(self._count), job))
+        return future
+
+    def _run(self) -> None:
+        while True:
+            _, _, job = self._queue.get()
+            if job is None:
+                return
+            job()
+
+    def close(self) -> None:
+        for _ in self._threads:
+            self._queue.put((2, next(self._count), None))
+        for thread in self._threads:
+            thread.join()
+
+
+def _engine(url: str) -> sa.Engine:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=_READERS + _POSTGRESQL_WRITERS)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    # The driver must not begin transactions by itself: BEGIN IMMEDIATE is ours to say.
+    engine = sa.create_engine(
+        parsed,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False},
+        poolclass=sa.pool.QueuePool,
+        pool_size=_READERS + 2,
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    level = cursor.execute("PRAGMA synchronous").fetchone()[0]
+    if level != _FULL:
+        raise PermanentError(f"store: SQLite runs with synchronous={level}, a power cut would lose commits")
+    cursor.close()
