@@ -36,7 +36,7 @@ class Shift(_Table, frozen=True, kw_only=True):
 
     Attributes:
         zone: Whose rota.
-        role: Which role of the zone it fills (``duty``, ``leader``…).
+        role: Which role of the zone it fills.
         phone: The phone that fills it.
         days: ``daily``, or names and ranges such as ``mon-fri``, ``sat,sun``, ``holiday``. On a public holiday
             only rules that name ``holiday`` (or ``daily``) hold.

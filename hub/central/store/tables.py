@@ -98,7 +98,8 @@ incidents = sa.Table(
     sa.Column("occurred_at", Instant, nullable=False),
     sa.Column("opened_at", Instant, nullable=False),
     sa.Column("presses", sa.Integer, nullable=False),  # observations that belong to it
-    sa.Column("open_key", sa.String(160), unique=True),  # one open incident each; NULL once closed
+    sa.Column("need", sa.String(160), nullable=False),  # what belongs together as one incident
+    sa.Column("open_key", sa.String(160), unique=True),  # the need while it is open: one incident each
     sa.Column("plan_round", sa.Integer, nullable=False),
     sa.Column("plan_step", sa.Integer, nullable=False),
     sa.Column("taken_by", sa.String(64)),
@@ -108,6 +109,7 @@ incidents = sa.Table(
     sa.Column("outcome", sa.String(32)),
     sa.Column("cause", sa.String(32)),
     sa.Index("ix_incidents_state", "state", "id"),
+    sa.Index("ix_incidents_need", "need"),
 )
 
 incident_events = sa.Table(
@@ -188,6 +190,7 @@ hubs = sa.Table(
     sa.Column("hub_id", Name, primary_key=True),
     sa.Column("assigned_at", Instant, nullable=False),
     sa.Column("last_seen_at", Instant),
+    sa.Column("heard_since", Instant),  # since when it has been heard without a break
     sa.Column("online", sa.Boolean, nullable=False),
     sa.Column("epoch", Name),
     sa.Column("last_seq", sa.BigInteger),

@@ -1,0 +1,164 @@
+"""The one list of what must happen later, and the loop that makes it happen.
+
+Every deadline of the centre is a row of ``due``: there is no other timer, so a restart forgets nothing. A kind
+of row is either *done in a transaction* (the row goes and its work is kept in one commit: nothing can be done
+twice or half) or *carried out* by a task that touches the world outside; such a row is leased, and a lease that
+runs out is taken over by whoever is alive.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from hub.central.centre import Centre, Effects, Tx
+from hub.central.store import sql
+from hub.central.store.tables import due
+from hub.domain.clock import Now
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Tx, str], None]
+
+# Longer than any attempt to send takes, so that no live sender is overtaken (Sender's own limit is 10 s).
+LEASE = dt.timedelta(seconds=30)
+# Other processes (a command, another centre) may have put a row into the list.
+_LOOK_S = 1.0
+_AT_ONCE = 200
+_RETRY_CAP_S = 60
+
+
+def schedule(tx: Tx, at: dt.datetime, kind: str, subject: str) -> None:
+    """Put a row into the list, or move the one that there is; the loop is woken."""
+    row = {"at": at, "leased_by": None, "leased_until": None, "attempts": 0}
+    statement = sql.insert(tx.connection, due).values(kind=kind, subject=subject, **row)
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["kind", "subject"], set_=row))
+    tx.effects.wake = True
+
+
+def lease_new(tx: Tx, kind: str, subject: str) -> None:
+    """Put a row into the list that this centre carries out at once, after the commit."""
+    tx.connection.execute(
+        due.insert().values(
+            at=tx.now.utc,
+            kind=kind,
+            subject=subject,
+            attempts=0,
+            leased_by=tx.owner,
+            leased_until=tx.now.utc + LEASE,
+        )
+    )
+
+
+def unschedule(tx: Tx, kind: str, subject: str) -> None:
+    """Take a row out of the list, if it is there."""
+    tx.connection.execute(due.delete().where(due.c.kind == kind, due.c.subject == subject))
+
+
+def scheduled(tx: Tx, kind: str, subject: str) -> dt.datetime | None:
+    """Return when a row is due, or ``None`` when it is not in the list."""
+    return tx.connection.scalar(sa.select(due.c.at).where(due.c.kind == kind, due.c.subject == subject))
+
+
+class Clockwork:
+    """The loop over the list.
+
+    Args:
+        centre: Whose list it is.
+        handlers: What is done in a transaction, by kind.
+        carriers: What is carried out by a task, by kind: told the subject, returns at once.
+    """
+
+    def __init__(
+        self, centre: Centre, handlers: Mapping[str, Handler], carriers: Mapping[str, Callable[[str], None]]
+    ) -> None:
+        self._centre = centre
+        self._handlers = handlers
+        self._carriers = carriers
+        self._woken = asyncio.Event()
+        centre.follow(self._follow)
+
+    def _follow(self, effects: Effects) -> None:
+        if effects.wake:
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Work off what is due, until cancelled."""
+        await self._centre.transact(_release_own)
+        while True:
+            self._woken.clear()
+            if not await self._round():
+                await self._wait()
+
+    async def _round(self) -> bool:
+        """Do what is due now; tell whether there was anything."""
+        claimed = await self._centre.transact(self._claim, urgent=True)
+        for row in claimed:
+            if row.kind in self._carriers:
+                self._carriers[row.kind](row.subject)
+            else:
+                await self._do(row)
+        return bool(claimed)
+
+    def _claim(self, tx: Tx) -> list[sa.Row[tuple[int, str, str, int]]]:
+        """Find what is due, and lease what will be carried out."""
+        free = sa.or_(due.c.leased_until.is_(None), due.c.leased_until <= tx.now.utc)
+        rows = tx.connection.execute(
+            sa.select(due.c.id, due.c.kind, due.c.subject, due.c.attempts)
+            .where(due.c.at <= tx.now.utc, free)
+            .order_by(due.c.at)
+            .limit(_AT_ONCE)
+            .with_for_update(skip_locked=True)
+        ).all()
+        outside = [row.id for row in rows if row.kind in self._carriers]
+        if outside:
+            tx.connection.execute(
+                due.update()
+                .where(due.c.id.in_(outside))
+                .values(leased_by=tx.owner, leased_until=tx.now.utc + LEASE)
+            )
+        return list(rows)
+
+    async def _do(self, row: sa.Row[tuple[int, str, str, int]]) -> None:
+        def work(tx: Tx) -> None:
+            gone = tx.connection.execute(
+                due.delete().where(due.c.id == row.id, due.c.at <= tx.now.utc, due.c.attempts == row.attempts)
+            )
+            if gone.rowcount:  # else another centre did it, or it was moved
+                self._handlers[row.kind](tx, row.subject)
+
+        try:
+            await self._centre.transact(work, urgent=True)
+        except Exception:  # the task boundary: one row that fails must not stop the others
+            log.exception("due %s of %s failed, attempt %d", row.kind, row.subject, row.attempts + 1)
+            await self._centre.transact(lambda tx: _postpone(tx, row.id, row.attempts))
+
+    async def _wait(self) -> None:
+        """Sleep until the next row is due, the loop is woken, or somebody else may have added one."""
+        earliest = await self._centre.store.read(_earliest)
+        now: Now = self._centre.clock.now()
+        seconds = _LOOK_S if earliest is None else (earliest - now.utc).total_seconds()
+        try:
+            await asyncio.wait_for(self._woken.wait(), min(max(seconds, 0.001), _LOOK_S))
+        except TimeoutError:
+            return
+
+
+def _earliest(connection: sa.Connection) -> dt.datetime | None:
+    return connection.scalar(sa.select(sa.func.min(due.c.at)).where(due.c.leased_until.is_(None)))
+
+
+def _postpone(tx: Tx, row_id: int, attempts: int) -> None:
+    wait = dt.timedelta(seconds=min(2**attempts, _RETRY_CAP_S))
+    tx.connection.execute(
+        due.update().where(due.c.id == row_id).values(at=tx.now.utc + wait, attempts=attempts + 1)
+    )
+
+
+def _release_own(tx: Tx) -> None:
+    """Take up again what this centre had leased before it was stopped."""
+    tx.connection.execute(
+        due.update().where(due.c.leased_by == tx.owner).values(leased_by=None, leased_until=None)
+    )

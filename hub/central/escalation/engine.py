@@ -1,0 +1,156 @@
+"""Escalation: an open incident always has its next action in the list of what is due.
+
+Alerting, that is the next step of the plan; taken, it is the instant at which whoever took it must have gone
+further. A step that reaches nobody gives way to the next one at once; after the last the plan starts again.
+"""
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from hub.central import clockwork
+from hub.central.centre import Tx
+from hub.central.escalation import plan
+from hub.central.escalation.plan import Position
+from hub.central.incidents import record
+from hub.central.incidents.lifecycle import OPEN, TAKEN, Event, State, after
+from hub.central.notify import outbox
+from hub.central.notify.message import MessageState
+from hub.central.store.tables import due, messages
+from hub.central.texts import alert_text
+
+STEP = "incident.step"
+DEADLINE = "incident.deadline"
+ENGINE = "escalation"
+
+# A round in which every message failed at once is not begun anew faster than this.
+_FAILED_ROUND_S = 30
+
+
+def start(tx: Tx, incident: record.Incident) -> None:
+    """Begin the plan of a new incident."""
+    _move(tx, incident, Position(0, 0), again=False)
+
+
+def again(tx: Tx, incident: record.Incident, reason: str) -> None:
+    """Begin the plan anew for an incident that was taken, or has become worse."""
+    record.note(tx, incident.id, "alerts_again", ENGINE, reason)
+    _move(tx, incident, Position(incident.plan_round + 1, 0), again=True)
+
+
+def taken(tx: Tx, incident: record.Incident) -> None:
+    """Stop the plan and set the deadline of whoever took the incident."""
+    outbox.cancel(tx, incident.id, f"taken by {incident.taken_by}")
+    clockwork.unschedule(tx, STEP, str(incident.id))
+    chosen = plan.choose(tx.site.site, incident.zone, incident.incident_class, incident.severity)
+    seconds = {
+        State.ACKNOWLEDGED: chosen.on_the_way_s,
+        State.ON_THE_WAY: chosen.arrived_s,
+        State.ARRIVED: chosen.closed_s,
+    }[State(incident.state)]
+    clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=seconds), DEADLINE, str(incident.id))
+
+
+def stop(tx: Tx, number: int, reason: str) -> None:
+    """End the escalation of a closed incident."""
+    outbox.cancel(tx, number, reason)
+    clockwork.unschedule(tx, STEP, str(number))
+    clockwork.unschedule(tx, DEADLINE, str(number))
+
+
+def step_due(tx: Tx, subject: str) -> None:
+    """Nobody took the incident in time: go on to the next step."""
+    incident = record.get(tx, int(subject))
+    if incident.state == State.ALERTING:
+        _move(tx, incident, Position(incident.plan_round, incident.plan_step + 1), again=False)
+
+
+def deadline_due(tx: Tx, subject: str) -> None:
+    """Whoever took the incident has not gone further in time: it alerts again."""
+    incident = record.get(tx, int(subject))
+    if incident.state in TAKEN:
+        state = after(State(incident.state), Event.EXPIRE, incident.incident_class)
+        record.change(tx, incident.id, state=state)
+        record.note(tx, incident.id, Event.EXPIRE, ENGINE, f"{incident.state} led nowhere")
+        again(tx, record.get(tx, incident.id), f"{incident.taken_by} took it and went no further")
+
+
+def message_failed(tx: Tx, message_id: int, reason: str) -> None:
+    """A message cannot reach its phone: when it was the step's last hope, the next step starts."""
+    message = tx.connection.execute(sa.select(messages).where(messages.c.id == message_id)).one()
+    if message.incident_id is None:
+        return
+    record.note(tx, message.incident_id, "not_reached", ENGINE, f"{message.phone}: {reason}")
+    _give_way(tx, message)
+
+
+def no_receipt(tx: Tx, message_id: int) -> None:
+    """The provider accepted a message and reported no delivery in time: do not wait for it any longer."""
+    message = tx.connection.execute(sa.select(messages).where(messages.c.id == message_id)).one()
+    if message.incident_id is None or message.state != MessageState.SENT:
+        return
+    record.note(tx, message.incident_id, "no_receipt", ENGINE, f"{message.phone}: no delivery reported")
+    _give_way(tx, message)
+
+
+def unattended(connection: sa.Connection) -> list[int]:
+    """Return the open incidents that have no next action: there must never be one."""
+    incidents = record.incidents
+    planned = sa.select(due.c.id).where(
+        due.c.kind.in_([STEP, DEADLINE]), due.c.subject == sa.cast(incidents.c.id, sa.String)
+    )
+    query = sa.select(incidents.c.id).where(incidents.c.state.in_(OPEN), ~planned.exists())
+    return list(connection.scalars(query))
+
+
+def _move(tx: Tx, incident: record.Incident, begin: Position, *, again: bool) -> None:
+    """Go to the first step from ``begin`` that reaches somebody, and tell them."""
+    move = plan.move(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, begin)
+    for reason in move.reasons:
+        record.note(tx, incident.id, "passed_over", ENGINE, reason)
+    record.change(tx, incident.id, plan_round=move.position.round, plan_step=move.position.step)
+    text = alert_text(tx.site, incident, tx.now.utc, again=again or move.position.round > 0)
+    for target in move.targets:
+        outbox.queue(tx, incident.id, target, text, move.position)
+        record.note(
+            tx,
+            incident.id,
+            "told",
+            ENGINE,
+            f"{target.zone} {target.role}: {target.phone.id} by {target.channel}",
+        )
+    clockwork.unschedule(tx, DEADLINE, str(incident.id))
+    clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=move.wait_s), STEP, str(incident.id))
+
+
+def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
+    """Start the next step when no message of this one can still be answered."""
+    incident = record.get(tx, message.incident_id)
+    here = Position(incident.plan_round, incident.plan_step)
+    if incident.state != State.ALERTING or here != Position(message.plan_round, message.plan_step):
+        return
+    awaited = sa.select(due.c.id).where(
+        due.c.kind == outbox.RECEIPT, due.c.subject == sa.cast(messages.c.id, sa.String)
+    )
+    hopeful = sa.select(messages.c.id).where(
+        messages.c.incident_id == incident.id,
+        messages.c.plan_round == here.round,
+        messages.c.plan_step == here.step,
+        messages.c.id != message.id,
+        sa.or_(
+            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED]),
+            sa.and_(messages.c.state == MessageState.SENT, awaited.exists()),
+        ),
+    )
+    if tx.connection.execute(hopeful.limit(1)).first() is not None:
+        return
+    following = Position(here.round, here.step + 1)
+    ahead = plan.move(
+        tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, following
+    )
+    if ahead.position.round == here.round:
+        _move(tx, incident, following, again=False)
+        return
+    wait = dt.timedelta(seconds=_FAILED_ROUND_S)
+    clockwork.schedule(tx, tx.now.utc + wait, STEP, str(incident.id))
+    record.note(tx, incident.id, "round_failed", ENGINE, "no phone of this round could be reached")

@@ -1,0 +1,176 @@
+"""What can be done with incidents: raise, add to, take, close, clear. Each in the caller's transaction."""
+
+import datetime as dt
+
+import msgspec
+
+from hub.central.centre import Tx
+from hub.central.escalation import engine
+from hub.central.incidents import record
+from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
+from hub.central.store import sql
+from hub.central.store.tables import incidents
+from hub.domain.codes import Kind
+from hub.domain.errors import RefusedError
+
+CENTRE = "centre"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason to raise an incident.
+
+    Attributes:
+        incident_class: ``care`` or ``technical``.
+        kind: What was found.
+        severity: VKP severity.
+        need: What belongs together as one incident: while one is open for it, it is added to that.
+        reason: Why it is an incident, as a sentence.
+        zone: Zone that answers for it.
+        occurred_at: When it happened; an alarm that comes late is raised with its age.
+        observation_id: The observation it rests on, or ``None``.
+        flags: What was odd about it.
+        unprotected: Residents who cannot be heard while it lasts.
+    """
+
+    incident_class: str
+    kind: Kind
+    severity: int
+    need: str
+    reason: str
+    zone: str
+    occurred_at: dt.datetime
+    resident_id: str | None = None
+    device_id: str | None = None
+    hub_id: str | None = None
+    room: str = ""
+    observation_id: int | None = None
+    flags: tuple[str, ...] = ()
+    test: bool = False
+    unprotected: tuple[str, ...] = ()
+
+
+def raise_incident(tx: Tx, finding: Finding) -> int:
+    """Open an incident and begin its escalation, or add to the one that is open; return its number."""
+    existing = record.open_for(tx, finding.need)
+    if existing is None:
+        return _open(tx, finding)
+    _add(tx, existing, finding)
+    return int(existing.id)
+
+
+def act(
+    tx: Tx,
+    number: int,
+    event: Event,
+    actor: str,
+    *,
+    outcome: Outcome | None = None,
+    cause: Cause | None = None,
+    note: str = "",
+) -> State:
+    """Let a person take an incident a step further; return its new state.
+
+    Raises:
+        RefusedError: There is no such incident, it does not take this event now, or it is to be closed
+            without an outcome and a cause. The sentence tells which, and who took it.
+    """
+    row = record.get(tx, number)
+    if event is Event.ACKNOWLEDGE and row.state in TAKEN:
+        raise RefusedError(f"incident {number} was taken by {row.taken_by} at {row.taken_at:%H:%M} UTC")
+    state = after(State(row.state), event, row.incident_class)
+    if event is Event.CLOSE:
+        if outcome is None or cause is None:
+            raise RefusedError(f"incident {number} is closed with an outcome and a cause only")
+        _close(tx, number, actor, outcome, cause, note)
+        return state
+    taken = {"taken_by": actor, "taken_at": tx.now.utc}
+    record.change(tx, number, state=state, **taken)
+    record.note(tx, number, event, actor, note)
+    engine.taken(tx, record.get(tx, number))
+    return state
+
+
+def clear(tx: Tx, need: str, reason: str) -> bool:
+    """Close the technical incident for a need, because its condition ended; tell whether there was one."""
+    row = record.open_for(tx, need)
+    if row is None:
+        return False
+    after(State(row.state), Event.CLEAR, row.incident_class)
+    _close(tx, row.id, CENTRE, Outcome.CLEARED, Cause.TECHNICAL, reason)
+    return True
+
+
+def add_note(tx: Tx, need: str, detail: str, observation_id: int | None = None) -> bool:
+    """Add to an open incident what neither raises nor closes it; tell whether there was one."""
+    row = record.open_for(tx, need)
+    if row is None:
+        return False
+    record.link(tx, row.id, observation_id)
+    record.note(tx, row.id, "news", CENTRE, detail)
+    return True
+
+
+def _open(tx: Tx, finding: Finding) -> int:
+    result = tx.connection.execute(
+        incidents.insert().values(
+            incident_class=finding.incident_class,
+            kind=finding.kind,
+            severity=finding.severity,
+            state=State.ALERTING,
+            zone=finding.zone,
+            resident_id=finding.resident_id,
+            device_id=finding.device_id,
+            hub_id=finding.hub_id,
+            room=finding.room,
+            unprotected=" ".join(finding.unprotected),
+            test=finding.test,
+            flags=" ".join(finding.flags),
+            reason=finding.reason,
+            occurred_at=finding.occurred_at,
+            opened_at=tx.now.utc,
+            presses=1,
+            need=finding.need,
+            open_key=finding.need,
+            plan_round=0,
+            plan_step=0,
+        )
+    )
+    number = sql.new_id(result)
+    record.link(tx, number, finding.observation_id)
+    record.note(tx, number, "opened", CENTRE, finding.reason)
+    engine.start(tx, record.get(tx, number))
+    return number
+
+
+def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
+    state = after(State(row.state), Event.PRESS, row.incident_class)
+    flags = dict.fromkeys([*row.flags.split(), *finding.flags])
+    record.change(
+        tx,
+        row.id,
+        state=state,
+        presses=row.presses + 1,
+        severity=max(row.severity, finding.severity),
+        flags=" ".join(flags),
+    )
+    record.link(tx, row.id, finding.observation_id)
+    record.note(tx, row.id, Event.PRESS, CENTRE, finding.reason)
+    if row.state in TAKEN:
+        engine.again(tx, record.get(tx, row.id), "it was pressed again")
+    elif finding.severity > row.severity:
+        engine.again(tx, record.get(tx, row.id), "it became more severe")
+
+
+def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note: str) -> None:
+    record.change(
+        tx,
+        number,
+        state=State.CLOSED,
+        open_key=None,
+        closed_at=tx.now.utc,
+        closed_by=actor,
+        outcome=outcome,
+        cause=cause,
+    )
+    record.note(tx, number, "closed", actor, " ".join(filter(None, [outcome, cause, note])))
+    engine.stop(tx, number, "the incident is closed")
