@@ -1,0 +1,1 @@
+"""Who is told, in which order: the rota and the plans."""
