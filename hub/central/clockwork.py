@@ -1,9 +1,9 @@
 """The one list of what must happen later, and the loop that makes it happen.
 
-Every deadline of the centre is a row of ``due``: there is no other timer, so a restart forgets nothing. A kind
-of row is either *done in a transaction* (the row goes and its work is kept in one commit: nothing can be done
-twice or half) or *carried out* by a task that touches the world outside; such a row is leased, and a lease that
-runs out is taken over by whoever is alive.
+Every deadline of the centre is a row of ``due``: there is no other timer, so a restart forgets nothing. A
+kind of row is either *done in a transaction* (the row goes and its work is kept in one commit: nothing can be
+done twice or half) or *carried out* by a task that touches the world outside; such a row is leased, and a lease
+that runs out is taken over by whoever is alive.
 """
 
 import asyncio

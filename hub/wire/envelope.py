@@ -8,6 +8,7 @@ import msgspec
 from hub.domain.clock import UTC, TimeQuality
 from hub.domain.codes import CENTRE_KINDS, Kind
 from hub.domain.errors import MalformedError
+from hub.domain.ids import checked_name
 from hub.domain.observation import Observation, Value
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -169,6 +170,7 @@ def _check(item: Event, hub_id: str) -> None:
         raise MalformedError(f"`$.data.kind` {item.data.kind!r} is said by the centre only")
     if not 0 < item.seq <= MAX_SEQ or not item.epoch or len(item.epoch) > 32:
         raise MalformedError(f"`$.epoch`, `$.seq`: {item.epoch!r}, {item.seq} name no journal entry")
+    checked_name(item.subject, "`$.subject`")
     item.time.astimezone(UTC)  # an offset that leaves the calendar raises here, not later
 
 

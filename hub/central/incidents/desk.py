@@ -154,7 +154,9 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
         flags=" ".join(flags),
     )
     record.link(tx, row.id, finding.observation_id)
-    record.note(tx, row.id, Event.PRESS, CENTRE, finding.reason)
+    if row.incident_class == "care" or (row.presses & (row.presses - 1)) == 0:
+        # A technical fault may repeat a thousand times an hour: each is counted, every doubling is told.
+        record.note(tx, row.id, Event.PRESS, CENTRE, finding.reason)
     if row.state in TAKEN:
         engine.again(tx, record.get(tx, row.id), "it was pressed again")
     elif finding.severity > row.severity:

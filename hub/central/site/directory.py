@@ -1,5 +1,6 @@
 """The site, ready for questions: everything by its id, the rota laid out, the version it was applied as."""
 
+from drivers.registry import package
 from hub.central.escalation.rota import Rota
 from hub.central.site.model import Device, Dose, Hub, Phone, Resident, Site, Zone
 
@@ -29,6 +30,12 @@ class Directory:
     def devices_of(self, hub_id: str) -> list[Device]:
         """Return the devices of a hub."""
         return [device for device in self.site.devices if device.hub == hub_id]
+
+    def supervision_s(self, device: Device) -> int:
+        """Return after how many seconds of silence a device is overdue."""
+        if device.supervision_s is not None:
+            return device.supervision_s
+        return package(device.driver).MANIFEST.supervision_s
 
     def residents_of(self, hub_id: str) -> list[str]:
         """Return the residents who are heard through a hub, each once, in the file's order."""

@@ -1,0 +1,167 @@
+"""Dose windows: given in time, not given, or unknown, which is neither.
+
+A window is a rule of the day in local time. Each is there exactly once a local day, both nights of summer time
+included; :func:`hub.central.escalation.days.instant` says how.
+"""
+
+import datetime as dt
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from hub.central import clockwork
+from hub.central.centre import Tx
+from hub.central.escalation.days import instant, parse_days, parse_time
+from hub.central.incidents import desk
+from hub.central.incidents.desk import Finding
+from hub.central.site.directory import Directory
+from hub.central.site.model import Dose
+from hub.central.store.tables import devices, hubs, incidents, observations
+from hub.domain.clock import UTC
+from hub.domain.codes import Kind, Severity
+from hub.domain.errors import RefusedError
+
+WINDOW = "dose.window"
+
+# A dispenser's own clock may be this much ahead of ours when it gives a dose.
+_EARLY = dt.timedelta(minutes=5)
+_MINUTE = "%Y%m%dT%H%MZ"
+
+
+class Window(NamedTuple):
+    """One window of one dispenser, as instants."""
+
+    device_id: str
+    start: dt.datetime
+    end: dt.datetime
+
+
+def windows(doses: list[Dose], device_id: str, zone: ZoneInfo, since: dt.datetime, days: int) -> list[Window]:
+    """Return the windows of a dispenser that start on the local day of ``since`` and the days after it."""
+    found = []
+    first = since.astimezone(zone).date()
+    for ahead in range(days):
+        date = first + dt.timedelta(days=ahead)
+        for dose in doses:
+            if parse_days(dose.days).hold(date, holiday=False):
+                start = instant(date, parse_time(dose.at), zone)
+                found.append(Window(device_id, start, start + dt.timedelta(minutes=dose.window_min)))
+    return sorted(found, key=lambda window: window.start)
+
+
+def following(site: Directory, device_id: str, after: dt.datetime) -> Window | None:
+    """Return the first window of a dispenser that ends after an instant, or ``None`` when it has no plan."""
+    # A week has every weekday; a day more on both sides covers windows over midnight.
+    candidates = windows(
+        site.doses.get(device_id, []), device_id, _zone(site), after - dt.timedelta(days=1), 9
+    )
+    return next((window for window in candidates if window.end > after), None)
+
+
+def current(site: Directory, device_id: str, at: dt.datetime) -> Window | None:
+    """Return the window that had begun last at an instant, or ``None`` when none had within a week."""
+    candidates = windows(site.doses.get(device_id, []), device_id, _zone(site), at - dt.timedelta(days=7), 9)
+    return next((window for window in reversed(candidates) if window.start - _EARLY <= at), None)
+
+
+def need(site: Directory, device_id: str, at: dt.datetime) -> str:
+    """Name the need of the dose an observation is about: dispenser and clock then raise one incident."""
+    window = current(site, device_id, at)
+    return _need(window) if window else f"care:{device_id}:dose:{at:%Y-%m-%d}"
+
+
+def arm(tx: Tx) -> None:
+    """Put the next window of each dispenser into the list of what is due."""
+    for device_id in tx.site.doses:
+        _schedule(tx, following(tx.site, device_id, tx.now.utc))
+
+
+def window_ended(tx: Tx, subject: str) -> None:
+    """Decide about a window that is over, and put the next one into the list."""
+    window = _parse(subject)
+    if window.device_id not in tx.site.doses:
+        return  # the dispenser left the site
+    _schedule(tx, following(tx.site, window.device_id, max(window.end, tx.now.utc)))
+    settled = tx.connection.execute(
+        sa.select(incidents.c.id).where(incidents.c.need == _need(window)).limit(1)
+    ).first()
+    if settled is None and not _given(tx, window):
+        _raise(tx, window)
+
+
+def _given(tx: Tx, window: Window) -> bool:
+    grace = dt.timedelta(seconds=tx.site.site.supervision.dose_grace_s)
+    query = sa.select(observations.c.id).where(
+        observations.c.device_id == window.device_id,
+        observations.c.kind == Kind.DOSE_DISPENSED,
+        observations.c.test.is_(False),
+        observations.c.time.between(window.start - _EARLY, window.end + grace),
+    )
+    return tx.connection.execute(query.limit(1)).first() is not None
+
+
+def _raise(tx: Tx, window: Window) -> None:
+    device = tx.site.devices[window.device_id]
+    silence = _silence(tx, window)
+    if silence is None:
+        kind, severity = Kind.DOSE_NOT_DISPENSED, Severity.SERIOUS
+        reason = "the dose was not dispensed by the end of its window"
+    else:
+        kind, severity = Kind.DOSE_UNKNOWN, Severity.MODERATE
+        reason = f"whether the dose was dispensed is unknown: {silence}"
+    desk.raise_incident(
+        tx,
+        Finding(
+            incident_class="care",
+            kind=kind,
+            severity=severity,
+            need=_need(window),
+            reason=reason,
+            zone=tx.site.zone_of(device.hub, device.resident),
+            occurred_at=window.end,
+            resident_id=device.resident,
+            device_id=device.id,
+            hub_id=device.hub,
+            room=device.room,
+        ),
+    )
+
+
+def _silence(tx: Tx, window: Window) -> str | None:
+    """Tell why nothing can be known of a window; ``None`` when the dispenser was in contact all the same."""
+    device = tx.site.devices[window.device_id]
+    hub_seen = tx.connection.scalar(sa.select(hubs.c.last_seen_at).where(hubs.c.hub_id == device.hub))
+    seen = tx.connection.scalar(sa.select(devices.c.last_seen_at).where(devices.c.device_id == device.id))
+    silent_s = dt.timedelta(seconds=tx.site.site.supervision.hub_silent_s)
+    if hub_seen is None or hub_seen < tx.now.utc - silent_s:
+        return f"hub {device.hub} is out of contact"
+    if seen is None or seen < tx.now.utc - dt.timedelta(seconds=tx.site.supervision_s(device)):
+        return f"dispenser {device.id} is out of contact"
+    return None
+
+
+def _schedule(tx: Tx, window: Window | None) -> None:
+    if window is None:
+        return
+    minutes = (window.end - window.start) // dt.timedelta(minutes=1)
+    subject = f"{window.device_id}|{window.start:{_MINUTE}}|{minutes}"
+    grace = dt.timedelta(seconds=tx.site.site.supervision.dose_grace_s)
+    clockwork.schedule(tx, window.end + grace, WINDOW, subject)
+
+
+def _parse(subject: str) -> Window:
+    try:
+        device_id, text, minutes = subject.split("|")
+        start = dt.datetime.strptime(text, _MINUTE).replace(tzinfo=UTC)
+        return Window(device_id, start, start + dt.timedelta(minutes=int(minutes)))
+    except ValueError as error:
+        raise RefusedError(f"due {WINDOW} {subject!r}: {error}") from error
+
+
+def _need(window: Window) -> str:
+    return f"care:{window.device_id}:dose:{window.start:{_MINUTE}}"
+
+
+def _zone(site: Directory) -> ZoneInfo:
+    return ZoneInfo(site.site.site.timezone)

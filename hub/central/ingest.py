@@ -1,0 +1,256 @@
+"""From a payload to the store: what is decided about observations, in one transaction with keeping them."""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from hub.central import dose
+from hub.central.centre import Tx
+from hub.central.incidents import desk
+from hub.central.incidents.desk import Finding
+from hub.central.site.model import Device
+from hub.central.store import sql
+from hub.central.store.tables import dead_letters, observations
+from hub.domain.clock import TimeQuality
+from hub.domain.codes import CODES, Kind, Lane, Severity, lane
+from hub.wire import envelope
+from hub.wire.envelope import Event, Rejected
+from rules.engine import Decision, Facts, RuleSet
+
+_encode = msgspec.json.Encoder().encode
+# An incident that is older than this when it is raised is said to come late.
+LATE = dt.timedelta(seconds=60)
+_DEAD_LETTER_BYTES = 64 * 1024
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """What one message held, and where it came from."""
+
+    topic: str
+    hub_id: str
+    events: list[Event]
+    rejected: list[Rejected]
+
+
+def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
+    """Store everything in the parcels and raise what must be raised. Repeated delivery changes nothing."""
+    dull: list[dict[str, Any]] = []
+    telling: list[tuple[Event, dict[str, Any]]] = []
+    for parcel in parcels:
+        for event in parcel.events:
+            device = tx.site.devices.get(event.subject)
+            row = _row(event, device, tx.now.utc)
+            if event.data.kind in rules.kinds or not _belongs(tx, event, device):
+                telling.append((event, row))
+            else:
+                dull.append(row)
+        for rejected in parcel.rejected:
+            _bury(tx, parcel, rejected)
+    insert = sql.insert(tx.connection, observations).on_conflict_do_nothing(
+        index_elements=["hub_id", "epoch", "seq"]
+    )
+    if dull:
+        tx.connection.execute(insert, dull)
+    for event, row in telling:
+        number = tx.connection.scalar(insert.returning(observations.c.id), row)
+        if number is not None:  # else it was delivered before
+            _decide(tx, event, int(number), rules)
+
+
+def unkeepable(parcel: Parcel, error: Exception) -> Parcel:
+    """Turn what the store will never take into something to be buried: nothing may block its lane."""
+    reason = f"cannot be kept: {type(error).__name__}: {error}"[:500]
+    buried = [
+        Rejected(reason, envelope.encode(event), event.epoch, event.seq, event.data.kind, event.subject)
+        for event in parcel.events
+    ]
+    buried += [Rejected(reason, item.raw[:1024]) for item in parcel.rejected]
+    return Parcel(parcel.topic, parcel.hub_id, [], buried)
+
+
+def _row(event: Event, device: Device | None, received_at: dt.datetime) -> dict[str, Any]:
+    data = event.data
+    critical = device is not None and device.night is not None
+    return {
+        "hub_id": event.hub_id,
+        "epoch": event.epoch,
+        "seq": event.seq,
+        "event_id": event.id[:64],
+        "device_id": event.subject[:64],
+        "resident_id": device.resident if device else None,
+        "kind": data.kind,
+        "lane": lane(data.kind, critical=critical),
+        "value": None if data.value is None else _encode(data.value).decode(),
+        "unit": data.unit,
+        "battery_pct": data.battery_pct,
+        "rssi_dbm": data.rssi_dbm,
+        "test": data.test,
+        "flags": " ".join(data.flags),
+        "raw": data.raw,
+        "time": event.time,
+        "timequality": event.timequality,
+        "received_at": received_at,
+    }
+
+
+def _belongs(tx: Tx, event: Event, device: Device | None) -> bool:
+    """Tell whether the site knows the device, at this hub; a hub speaks of itself under its own id."""
+    if device is None:
+        return event.subject == event.hub_id and event.hub_id in tx.site.hubs
+    return device.hub == event.hub_id
+
+
+def occurred(event: Event, received_at: dt.datetime) -> dt.datetime:
+    """Return when an event happened, as far as that can be believed: never later than it was received."""
+    if event.timequality is TimeQuality.UNKNOWN:
+        return received_at
+    return min(event.time, received_at)
+
+
+def _decide(tx: Tx, event: Event, observation_id: int, rules: RuleSet) -> None:
+    device = tx.site.devices.get(event.subject)
+    if not _belongs(tx, event, device):
+        _from_nowhere(tx, event, observation_id, device)
+        return
+    at = occurred(event, tx.now.utc)
+    decision = rules.decide(
+        Facts(
+            kind=event.data.kind,
+            local=at.astimezone(ZoneInfo(tx.site.site.site.timezone)),
+            night=device.night if device else None,
+            test=event.data.test,
+            flags=_flags(event),
+            value=event.data.value,
+            assigned=device is not None and device.resident is not None,
+        )
+    )
+    need = _need(tx, event, device, decision, at)
+    if decision.action == "raise":
+        desk.raise_incident(tx, _finding(tx, event, observation_id, device, decision, need, at))
+    elif decision.action == "note":
+        desk.add_note(tx, need, decision.reason, observation_id)
+
+
+def _flags(event: Event) -> tuple[str, ...]:
+    """Return what is odd about an event, its time included."""
+    odd_time = () if event.timequality is TimeQuality.SYNCED else (f"time_{event.timequality}",)
+    return (*event.data.flags, *odd_time)
+
+
+def _need(tx: Tx, event: Event, device: Device | None, decision: Decision, at: dt.datetime) -> str:
+    """Name what belongs together: a resident's alarms of one family, or a device's or a hub's own faults."""
+    test = "test:" if event.data.test else ""
+    if decision.family == "dose" and device is not None:
+        return test + dose.need(tx.site, device.id, at)
+    if decision.incident_class == "care" and device is not None and device.resident is not None:
+        return f"{test}care:{device.resident}:{decision.family}"
+    return f"{test}{decision.incident_class}:{event.hub_id}:{event.subject}:{decision.family}"
+
+
+def _finding(
+    tx: Tx,
+    event: Event,
+    observation_id: int,
+    device: Device | None,
+    decision: Decision,
+    need: str,
+    at: dt.datetime,
+) -> Finding:
+    resident = device.resident if device else None
+    return Finding(
+        incident_class=decision.incident_class,
+        kind=event.data.kind,
+        severity=decision.severity,
+        need=need,
+        reason=decision.reason,
+        zone=tx.site.zone_of(event.hub_id, resident),
+        occurred_at=at,
+        resident_id=resident,
+        device_id=event.subject,
+        hub_id=event.hub_id,
+        room=device.room if device else "",
+        observation_id=observation_id,
+        flags=_flags(event),
+        test=event.data.test,
+    )
+
+
+def _from_nowhere(tx: Tx, event: Event, observation_id: int, device: Device | None) -> None:
+    """Raise what comes from a hub or device that the site does not know: an alarm as an alarm, flagged."""
+    if event.hub_id not in tx.site.hubs:
+        flag, reason = "unknown_hub", f"hub {event.hub_id} is not in the site"
+    elif device is None:
+        flag, reason = "unknown_device", f"device {event.subject} is not in the site"
+    else:
+        flag, reason = "wrong_hub", f"device {event.subject} belongs to hub {device.hub}, not {event.hub_id}"
+    alarm = CODES[event.data.kind].lane is Lane.ALARM
+    resident = device.resident if device else None
+    incident_class = "care" if alarm else "technical"
+    desk.raise_incident(
+        tx,
+        Finding(
+            incident_class=incident_class,
+            kind=event.data.kind if alarm else Kind.WIRE_MALFORMED,
+            severity=Severity.CRITICAL if alarm else Severity.NORMAL,
+            need=f"{incident_class}:{event.hub_id}:{event.subject}:{flag}",
+            reason=reason,
+            zone=tx.site.zone_of(event.hub_id, resident),
+            occurred_at=occurred(event, tx.now.utc),
+            resident_id=resident,
+            device_id=event.subject[:64],
+            hub_id=event.hub_id,
+            observation_id=observation_id,
+            flags=(*_flags(event), flag),
+            test=event.data.test,
+        ),
+    )
+
+
+def _bury(tx: Tx, parcel: Parcel, rejected: Rejected) -> None:
+    """Keep what is malformed with its reason, tell the technician, and raise what claims to be an alarm."""
+    tx.connection.execute(
+        dead_letters.insert().values(
+            received_at=tx.now.utc,
+            topic=parcel.topic,
+            reason=rejected.reason,
+            payload=rejected.raw[:_DEAD_LETTER_BYTES],
+        )
+    )
+    alarm = rejected.kind is not None and CODES[rejected.kind].lane is Lane.ALARM
+    device = tx.site.devices.get(rejected.subject or "")
+    resident = device.resident if device else None
+    zone = tx.site.zone_of(parcel.hub_id, resident)
+    desk.raise_incident(
+        tx,
+        Finding(
+            incident_class="technical",
+            kind=Kind.WIRE_MALFORMED,
+            severity=Severity.SERIOUS if parcel.topic.endswith("alarm") else Severity.NORMAL,
+            need=f"technical:{parcel.hub_id}:malformed",
+            reason=f"{parcel.topic}: {rejected.reason}"[:500],
+            zone=zone,
+            occurred_at=tx.now.utc,
+            hub_id=parcel.hub_id,
+        ),
+    )
+    if alarm and rejected.kind is not None:
+        desk.raise_incident(
+            tx,
+            Finding(
+                incident_class="care",
+                kind=rejected.kind,
+                severity=Severity.CRITICAL,
+                need=f"care:{resident or rejected.subject or parcel.hub_id}:malformed",
+                reason=f"an alarm came malformed: {rejected.reason}"[:500],
+                zone=zone,
+                occurred_at=tx.now.utc,
+                resident_id=resident,
+                device_id=device.id if device else None,
+                hub_id=parcel.hub_id,
+                room=device.room if device else "",
+                flags=("malformed",),
+            ),
+        )

@@ -1,0 +1,260 @@
+"""The centre's ear: two connections to the broker, one for each lane, so that alarms never stand in a queue.
+
+What came is acknowledged to the broker and receipted to the hub only after it is committed. While the store
+cannot take it, nothing is acknowledged and everything is tried again.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+
+import msgspec
+
+from hub.central import clockwork, ingest
+from hub.central.centre import Centre, Tx
+from hub.central.incidents import desk
+from hub.central.ingest import Parcel
+from hub.central.presence import Presence
+from hub.central.supervision import DEAF, Supervision, device_need, hub_need
+from hub.domain.errors import MalformedError, TransientError
+from hub.wire import alive, envelope, receipt, topics
+from hub.wire.envelope import Rejected
+from hub.wire.mqtt import Incoming, MqttLink, MqttSettings
+from hub.wire.topics import Channel
+from rules.engine import RuleSet
+
+log = logging.getLogger(__name__)
+
+BATCH_EVENTS = 500
+BATCH_S = 0.010
+_RETRY_S = 0.5
+# How many messages the broker may have on their way to one lane before it waits for our acknowledgement.
+_ALARMS_UNDERWAY = 2000
+_READINGS_UNDERWAY = 200
+
+
+class Lane:
+    """One lane: its connection, and what came on it and is not kept yet."""
+
+    def __init__(self, link: MqttLink, *, urgent: bool) -> None:
+        self.link = link
+        self.urgent = urgent
+        self.waiting: asyncio.Queue[Incoming] = asyncio.Queue()
+
+
+class Listener:
+    """Hears all hubs.
+
+    Args:
+        centre: Where observations are kept.
+        presence: Who was heard when.
+        supervision: Told when a silent hub or device is heard again.
+        rules: Which observations are incidents.
+        settings: The broker; the client id is the centre's name.
+    """
+
+    def __init__(
+        self,
+        centre: Centre,
+        presence: Presence,
+        supervision: Supervision,
+        rules: RuleSet,
+        settings: MqttSettings,
+    ) -> None:
+        self._centre = centre
+        self._presence = presence
+        self._supervision = supervision
+        self._rules = rules
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connected_again = asyncio.Event()
+        self.alarms = self._lane(settings, "alarm", [(Channel.UP_ALARM, 1)], _ALARMS_UNDERWAY)
+        self.readings = self._lane(
+            settings,
+            "reading",
+            [(Channel.UP_READING, 1), (Channel.UP_ALIVE, 0), (Channel.UP_STATUS, 1)],
+            _READINGS_UNDERWAY,
+        )
+
+    def _lane(
+        self, settings: MqttSettings, name: str, channels: list[tuple[Channel, int]], underway: int
+    ) -> Lane:
+        waiting: list[Lane] = []
+        link = MqttLink(
+            msgspec.structs.replace(
+                settings, client_id=f"{settings.client_id}-{name}", receive_maximum=underway
+            ),
+            subscriptions=[(topics.every_hub(channel), qos) for channel, qos in channels],
+            on_message=lambda incoming: waiting[0].waiting.put_nowait(incoming),
+            on_connect=lambda _present: self._connection_changed(),
+            on_disconnect=lambda _reason: self._connection_changed(),
+        )
+        waiting.append(Lane(link, urgent=name == "alarm"))
+        return waiting[0]
+
+    async def run(self, lane: Lane) -> None:
+        """Keep what comes on a lane, until cancelled."""
+        while True:
+            batch = await self._gather(lane)
+            parcels = [parcel for incoming in batch if (parcel := self._open(incoming)) is not None]
+            if parcels:
+                await self._keep(parcels, urgent=lane.urgent)
+            for incoming in batch:
+                lane.link.ack(incoming)
+            self._receipt(lane, parcels)
+            self._sighted(parcels)
+
+    async def _gather(self, lane: Lane) -> list[Incoming]:
+        """Wait for a message; on the reading lane wait a moment for company."""
+        batch = [await lane.waiting.get()]
+        size = batch[0].payload.count(b'"specversion"')
+        deadline = asyncio.get_running_loop().time() + BATCH_S
+        while size < BATCH_EVENTS:
+            if lane.waiting.empty():
+                left = deadline - asyncio.get_running_loop().time()
+                if lane.urgent or left <= 0:
+                    break
+                try:
+                    batch.append(await asyncio.wait_for(lane.waiting.get(), left))
+                except TimeoutError:
+                    break
+            else:
+                batch.append(lane.waiting.get_nowait())
+            size += batch[-1].payload.count(b'"specversion"')
+        return batch
+
+    def _open(self, incoming: Incoming) -> Parcel | None:
+        """Read a message; heartbeats and status are noted here and are no parcel."""
+        try:
+            hub_id, channel = topics.parse(incoming.topic)
+            if channel is Channel.UP_ALIVE:
+                self._heard(hub_id, alive.decode_alive(incoming.payload))
+                return None
+            if channel is Channel.UP_STATUS:
+                self._status(hub_id, alive.decode_status(incoming.payload), retained=incoming.retain)
+                return None
+        except MalformedError as error:
+            hub_id = (incoming.topic.split("/") + ["", "", ""])[2][:48] or "unknown"
+            log.warning("%s: %s", incoming.topic[:120], error)
+            return Parcel(incoming.topic[:200], hub_id, [], [Rejected(str(error), incoming.payload)])
+        events, rejected = envelope.decode(incoming.payload, hub_id)
+        for item in rejected:
+            log.warning("%s: %s", incoming.topic, item.reason)
+        return Parcel(incoming.topic, hub_id, events, rejected)
+
+    async def _keep(self, parcels: list[Parcel], *, urgent: bool) -> None:
+        """Commit parcels; what cannot be committed for its own sake is buried, the rest is kept."""
+        while True:
+            try:
+                await self._centre.transact(lambda tx: ingest.keep(tx, parcels, self._rules), urgent=urgent)
+            except TransientError as error:
+                log.error("observations wait: %s", error)  # noqa: TRY400 - the sentence says it all
+                await asyncio.sleep(_RETRY_S)
+            except Exception:
+                log.exception("a batch of %d messages could not be kept; one by one now", len(parcels))
+                await self._keep_one_by_one(parcels, urgent=urgent)
+                return
+            else:
+                return
+
+    async def _keep_one_by_one(self, parcels: list[Parcel], *, urgent: bool) -> None:
+        singles = [
+            Parcel(parcel.topic, parcel.hub_id, [event], []) for parcel in parcels for event in parcel.events
+        ]
+        singles += [
+            Parcel(parcel.topic, parcel.hub_id, [], [item]) for parcel in parcels for item in parcel.rejected
+        ]
+        for single in singles:
+            try:
+                await self._centre.transact(
+                    lambda tx, single=single: ingest.keep(tx, [single], self._rules), urgent=urgent
+                )
+            except TransientError:
+                await self._keep([single], urgent=urgent)
+            except Exception as error:
+                log.exception("an observation of %s cannot be kept and is set aside", single.hub_id)
+                await self._centre.transact(
+                    lambda tx, single=single, error=error: ingest.keep(
+                        tx, [ingest.unkeepable(single, error)], self._rules
+                    ),
+                    urgent=urgent,
+                )
+
+    def _receipt(self, lane: Lane, parcels: list[Parcel]) -> None:
+        """Tell each hub what is stored."""
+        stored: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for parcel in parcels:
+            for event in parcel.events:
+                stored[parcel.hub_id, event.epoch].append(event.seq)
+            for item in parcel.rejected:
+                if item.epoch is not None and item.seq is not None:
+                    stored[parcel.hub_id, item.epoch].append(item.seq)
+        for (hub_id, epoch), seqs in stored.items():
+            lane.link.post(
+                topics.topic(hub_id, Channel.DOWN_RECEIPT), receipt.encode(receipt.receipt(epoch, seqs))
+            )
+
+    def _sighted(self, parcels: list[Parcel]) -> None:
+        """Note who was heard."""
+        at = self._centre.clock.now().utc
+        for parcel in parcels:
+            if parcel.events:
+                self._heard(parcel.hub_id)
+            for event in parcel.events:
+                data = event.data
+                self._presence.heard_device(event.subject, at, data.kind, data.battery_pct, data.rssi_dbm)
+                self._returned(device_need(event.subject), None)
+
+    def _heard(self, hub_id: str, beat: alive.Alive | None = None) -> None:
+        self._presence.heard_hub(hub_id, self._centre.clock.now().utc, beat)
+        self._returned(hub_need(hub_id), hub_id)
+
+    def _status(self, hub_id: str, status: alive.Status, *, retained: bool) -> None:
+        if status.state == "offline":
+            self._presence.hub_offline(hub_id)
+        elif not retained:  # a retained word was said at another time
+            self._heard(hub_id)
+
+    def _returned(self, need: str, hub_id: str | None) -> None:
+        if need in self._presence.lost:
+            self._presence.lost.discard(need)
+            self._later(lambda tx: self._supervision.returned(tx, need, hub_id))
+
+    def _connection_changed(self) -> None:
+        hearing = self.alarms.link.connected and self.readings.link.connected
+        owner = self._centre.owner
+        if hearing and self._presence.listening_since is None:
+            self._presence.listening_since = self._centre.clock.now().utc
+            self.connected_again.set()
+            self._later(lambda tx: _hearing(tx, owner))
+        elif not hearing and self._presence.listening_since is not None:
+            self._presence.listening_since = None
+            self._later(lambda tx: _deaf(tx, owner))
+
+    def _later(self, work: Callable[[Tx], object]) -> None:
+        """Do a transaction that nothing waits for; the store being down, try again."""
+
+        async def persist() -> None:
+            while True:
+                try:
+                    await self._centre.transact(work)
+                except TransientError as error:
+                    log.warning("supervision waits: %s", error)
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    return
+
+        task = asyncio.create_task(persist())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _hearing(tx: Tx, owner: str) -> None:
+    clockwork.unschedule(tx, DEAF, owner)
+    desk.clear(tx, f"technical:{owner}:deaf", "the centre hears its broker again")
+
+
+def _deaf(tx: Tx, owner: str) -> None:
+    silent = dt.timedelta(seconds=tx.site.site.supervision.hub_silent_s)
+    clockwork.schedule(tx, tx.now.utc + silent, DEAF, owner)

@@ -1,0 +1,79 @@
+"""Who was heard when. Kept in memory, as every observation touches it, and written every few seconds.
+
+Losing the last seconds of it is harmless: after a restart nobody counts as silent before the centre itself has
+listened for as long as that silence.
+"""
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.central.store.tables import devices, hubs
+from hub.wire.alive import Alive
+
+News = dict[str, dict[str, Any]]
+
+
+class Presence:
+    """What was heard since it was last written. Used in the event loop only.
+
+    Attributes:
+        listening_since: Since when this centre hears both lanes without a break; ``None`` while it is deaf.
+        lost: Needs of the incidents that are open for silent hubs and devices, to be cleared when heard.
+    """
+
+    def __init__(self) -> None:
+        self._hubs: News = {}
+        self._devices: News = {}
+        self.listening_since: dt.datetime | None = None
+        self.lost: set[str] = set()
+
+    def heard_hub(self, hub_id: str, at: dt.datetime, alive: Alive | None = None) -> None:
+        """Note that a hub was heard, and what it said of itself."""
+        news = self._hubs.setdefault(hub_id, {})
+        news["last_seen_at"] = at
+        news["online"] = True
+        if alive is not None:
+            news.update(
+                epoch=alive.epoch[:32],
+                last_seq=alive.last_seq,
+                pending_alarm=alive.pending.alarm,
+                pending_reading=alive.pending.reading,
+                evicted=alive.evicted,
+                timequality=alive.timequality,
+                version=alive.version[:32],
+            )
+
+    def hub_offline(self, hub_id: str) -> None:
+        """Note that the broker has lost a hub."""
+        self._hubs.setdefault(hub_id, {})["online"] = False
+
+    def heard_device(
+        self, device_id: str, at: dt.datetime, kind: str, battery_pct: int | None, rssi_dbm: int | None
+    ) -> None:
+        """Note that a device was heard."""
+        news = self._devices.setdefault(device_id, {})
+        news["last_seen_at"] = at
+        news["last_kind"] = kind
+        if battery_pct is not None:
+            news["battery_pct"] = battery_pct
+        if rssi_dbm is not None:
+            news["rssi_dbm"] = rssi_dbm
+
+    def take(self) -> tuple[News, News]:
+        """Hand over what is new of hubs and devices, to be written."""
+        taken = self._hubs, self._devices
+        self._hubs, self._devices = {}, {}
+        return taken
+
+
+def write(connection: sa.Connection, news: tuple[News, News]) -> None:
+    """Write what is new; hubs and devices that the site does not know have no row and are passed over."""
+    of_hubs, of_devices = news
+    for hub_id, values in of_hubs.items():
+        if "last_seen_at" in values:
+            values["heard_since"] = sa.func.coalesce(hubs.c.heard_since, values["last_seen_at"])
+        connection.execute(hubs.update().where(hubs.c.hub_id == hub_id).values(values))
+    for device_id, values in of_devices.items():
+        connection.execute(devices.update().where(devices.c.device_id == device_id).values(values))

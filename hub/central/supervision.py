@@ -1,0 +1,167 @@
+"""Absence is an observation: every hub and every device has a deadline for being heard from its first day.
+
+A silent hub is one incident that names who is unprotected; its devices are then not reported one by one. A
+centre that is deaf itself blames nobody: silence counts only while it listens.
+"""
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from hub.central import clockwork
+from hub.central.centre import Tx
+from hub.central.incidents import desk
+from hub.central.incidents.desk import Finding
+from hub.central.incidents.lifecycle import OPEN
+from hub.central.presence import Presence
+from hub.central.store.tables import devices, due, hubs, incidents
+from hub.domain.codes import Kind, Severity
+
+HUB = "hub.silent"
+DEVICE = "device.silent"
+DEAF = "centre.deaf"
+
+
+def hub_need(hub_id: str) -> str:
+    """Name the need of a silent hub."""
+    return f"technical:{hub_id}:silent"
+
+
+def device_need(device_id: str) -> str:
+    """Name the need of a silent device."""
+    return f"technical:device:{device_id}:silent"
+
+
+class Supervision:
+    """Decides about silence. Its methods are handlers of due rows.
+
+    Args:
+        presence: Since when the centre listens, and which silences are open incidents.
+    """
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+
+    def arm(self, tx: Tx) -> None:
+        """Give every hub and device of the site a deadline, and take those of the gone away."""
+        for kind, known in ((HUB, tx.site.hubs), (DEVICE, tx.site.devices)):
+            rows = tx.connection.scalars(sa.select(due.c.subject).where(due.c.kind == kind))
+            armed = set(rows)
+            for subject in armed - set(known):
+                clockwork.unschedule(tx, kind, subject)
+            for subject in set(known) - armed:
+                clockwork.schedule(tx, tx.now.utc, kind, subject)
+        self._presence.lost = set(
+            tx.connection.scalars(
+                sa.select(incidents.c.need).where(
+                    incidents.c.state.in_(OPEN),
+                    incidents.c.kind.in_([Kind.HUB_LOST, Kind.DEVICE_LOST]),
+                )
+            )
+        )
+
+    def hub_due(self, tx: Tx, hub_id: str) -> None:
+        """Decide whether a hub is silent, and look again when it could be next."""
+        hub = tx.connection.execute(sa.select(hubs).where(hubs.c.hub_id == hub_id)).one_or_none()
+        if hub is None or hub_id not in tx.site.hubs:
+            return
+        silent = dt.timedelta(seconds=tx.site.site.supervision.hub_silent_s)
+        never = dt.timedelta(seconds=tx.site.site.supervision.never_seen_s)
+        deadline = hub.last_seen_at + silent if hub.last_seen_at else hub.assigned_at + never
+        if not self._over(tx, deadline, silent, HUB, hub_id):
+            return
+        residents = tx.site.residents_of(hub_id)
+        since = (
+            f"since {hub.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if hub.last_seen_at else "since it was assigned"
+        )
+        desk.raise_incident(
+            tx,
+            Finding(
+                incident_class="technical",
+                kind=Kind.HUB_LOST,
+                severity=Severity.SERIOUS if residents else Severity.NORMAL,
+                need=hub_need(hub_id),
+                reason=f"nothing was heard of hub {hub_id} {since}",
+                zone=tx.site.hubs[hub_id].zone,
+                occurred_at=hub.last_seen_at or hub.assigned_at,
+                hub_id=hub_id,
+                unprotected=tuple(residents),
+            ),
+        )
+        self._presence.lost.add(hub_need(hub_id))
+
+    def device_due(self, tx: Tx, device_id: str) -> None:
+        """Decide whether a device is silent, and look again when it could be next."""
+        row = tx.connection.execute(sa.select(devices).where(devices.c.device_id == device_id)).one_or_none()
+        device = tx.site.devices.get(device_id)
+        if row is None or device is None:
+            return
+        hub = tx.connection.execute(sa.select(hubs).where(hubs.c.hub_id == device.hub)).one_or_none()
+        interval = dt.timedelta(seconds=tx.site.supervision_s(device))
+        never = dt.timedelta(seconds=tx.site.site.supervision.never_seen_s)
+        deadline = row.last_seen_at + interval if row.last_seen_at else row.assigned_at + never
+        if hub is not None and hub.heard_since:
+            # It could not be heard while its hub was not.
+            deadline = max(deadline, hub.heard_since + min(interval, never))
+        if hub is None or hub.last_seen_at is None or hub_need(device.hub) in self._presence.lost:
+            # The hub's own incident speaks for it.
+            clockwork.schedule(tx, tx.now.utc + min(interval, never), DEVICE, device_id)
+            return
+        if not self._over(tx, deadline, interval, DEVICE, device_id):
+            return
+        since = (
+            f"since {row.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if row.last_seen_at else "since it was assigned"
+        )
+        desk.raise_incident(
+            tx,
+            Finding(
+                incident_class="technical",
+                kind=Kind.DEVICE_LOST,
+                severity=Severity.MODERATE if device.resident else Severity.NORMAL,
+                need=device_need(device_id),
+                reason=f"nothing was heard of device {device_id} {since}",
+                zone=tx.site.zone_of(device.hub, device.resident),
+                occurred_at=row.last_seen_at or row.assigned_at,
+                resident_id=device.resident,
+                device_id=device_id,
+                hub_id=device.hub,
+                room=device.room,
+                unprotected=(device.resident,) if device.resident else (),
+            ),
+        )
+        self._presence.lost.add(device_need(device_id))
+
+    def returned(self, tx: Tx, need: str, hub_id: str | None) -> None:
+        """Close the incident of a hub or device that is heard again."""
+        desk.clear(tx, need, "it is heard again")
+        if hub_id is not None:
+            tx.connection.execute(hubs.update().where(hubs.c.hub_id == hub_id).values(heard_since=tx.now.utc))
+
+    def deaf_due(self, tx: Tx, owner: str) -> None:
+        """Raise one incident for everybody when the centre itself cannot hear."""
+        residents = tuple(tx.site.residents)
+        desk.raise_incident(
+            tx,
+            Finding(
+                incident_class="technical",
+                kind=Kind.CENTRE_DEAF,
+                severity=Severity.CRITICAL,
+                need=f"technical:{owner}:deaf",
+                reason="the centre has no connection to its broker: no alarm can be heard",
+                zone=tx.site.site.zones[0].id,
+                occurred_at=tx.now.utc,
+                unprotected=residents,
+            ),
+        )
+
+    def _over(self, tx: Tx, deadline: dt.datetime, interval: dt.timedelta, kind: str, subject: str) -> bool:
+        """Tell whether a deadline passed while the centre listened; else look again when it could have."""
+        listening = self._presence.listening_since or tx.now.utc
+        deadline = max(deadline, listening + interval)
+        over = deadline <= tx.now.utc
+        # While it is silent, its incident is open and speaks; look again after the same time.
+        clockwork.schedule(tx, tx.now.utc + interval if over else deadline, kind, subject)
+        if not over:
+            return False
+        need = hub_need(subject) if kind == HUB else device_need(subject)
+        return tx.connection.scalar(sa.select(incidents.c.id).where(incidents.c.open_key == need)) is None
