@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from hub.central.centre import Centre, Tx
 from hub.central.escalation import engine
@@ -42,7 +43,7 @@ class Auditor:
         forgotten = await self._centre.store.read(engine.unattended)
         for number in forgotten:
             log.error("incident %d had no next action", number)
-            await self._centre.transact(lambda tx, number=number: _resume(tx, number), urgent=True)
+            await self._centre.transact(partial(_resume, number=number), urgent=True)
         self._clock.now()
         jump_s = self._clock.jump_s
         await self._centre.transact(lambda tx: _clock_jumped(tx, jump_s))

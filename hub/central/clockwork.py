@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -62,6 +63,15 @@ def scheduled(tx: Tx, kind: str, subject: str) -> dt.datetime | None:
     return tx.connection.scalar(sa.select(due.c.at).where(due.c.kind == kind, due.c.subject == subject))
 
 
+class Due(NamedTuple):
+    """A row of the list that is due."""
+
+    id: int
+    kind: str
+    subject: str
+    attempts: int
+
+
 class Clockwork:
     """The loop over the list.
 
@@ -102,7 +112,7 @@ class Clockwork:
                 await self._do(row)
         return bool(claimed)
 
-    def _claim(self, tx: Tx) -> list[sa.Row[tuple[int, str, str, int]]]:
+    def _claim(self, tx: Tx) -> list[Due]:
         """Find what is due, and lease what will be carried out."""
         free = sa.or_(due.c.leased_until.is_(None), due.c.leased_until <= tx.now.utc)
         rows = tx.connection.execute(
@@ -119,9 +129,9 @@ class Clockwork:
                 .where(due.c.id.in_(outside))
                 .values(leased_by=tx.owner, leased_until=tx.now.utc + LEASE)
             )
-        return list(rows)
+        return [Due(*row) for row in rows]
 
-    async def _do(self, row: sa.Row[tuple[int, str, str, int]]) -> None:
+    async def _do(self, row: Due) -> None:
         def work(tx: Tx) -> None:
             gone = tx.connection.execute(
                 due.delete().where(due.c.id == row.id, due.c.at <= tx.now.utc, due.c.attempts == row.attempts)
@@ -147,7 +157,9 @@ class Clockwork:
 
 
 def _earliest(connection: sa.Connection) -> dt.datetime | None:
-    return connection.scalar(sa.select(sa.func.min(due.c.at)).where(due.c.leased_until.is_(None)))
+    query = sa.select(due.c.at).where(due.c.leased_until.is_(None)).order_by(due.c.at).limit(1)
+    earliest: dt.datetime | None = connection.scalar(query)
+    return earliest
 
 
 def _postpone(tx: Tx, row_id: int, attempts: int) -> None:

@@ -53,9 +53,7 @@ def windows(doses: list[Dose], device_id: str, zone: ZoneInfo, since: dt.datetim
 def following(site: Directory, device_id: str, after: dt.datetime) -> Window | None:
     """Return the first window of a dispenser that ends after an instant, or ``None`` when it has no plan."""
     # A week has every weekday; a day more on both sides covers windows over midnight.
-    candidates = windows(
-        site.doses.get(device_id, []), device_id, _zone(site), after - dt.timedelta(days=1), 9
-    )
+    candidates = windows(site.doses.get(device_id, []), device_id, _zone(site), after - dt.timedelta(days=1), 9)
     return next((window for window in candidates if window.end > after), None)
 
 

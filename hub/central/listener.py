@@ -77,21 +77,21 @@ class Listener:
             _READINGS_UNDERWAY,
         )
 
-    def _lane(
-        self, settings: MqttSettings, name: str, channels: list[tuple[Channel, int]], underway: int
-    ) -> Lane:
-        waiting: list[Lane] = []
+    def _lane(self, settings: MqttSettings, name: str, channels: list[tuple[Channel, int]], underway: int) -> Lane:
+        lanes: list[Lane] = []
+
+        def arrived(incoming: Incoming) -> None:
+            lanes[0].waiting.put_nowait(incoming)
+
         link = MqttLink(
-            msgspec.structs.replace(
-                settings, client_id=f"{settings.client_id}-{name}", receive_maximum=underway
-            ),
+            msgspec.structs.replace(settings, client_id=f"{settings.client_id}-{name}", receive_maximum=underway),
             subscriptions=[(topics.every_hub(channel), qos) for channel, qos in channels],
-            on_message=lambda incoming: waiting[0].waiting.put_nowait(incoming),
+            on_message=arrived,
             on_connect=lambda _present: self._connection_changed(),
             on_disconnect=lambda _reason: self._connection_changed(),
         )
-        waiting.append(Lane(link, urgent=name == "alarm"))
-        return waiting[0]
+        lanes.append(Lane(link, urgent=name == "alarm"))
+        return lanes[0]
 
     async def run(self, lane: Lane) -> None:
         """Keep what comes on a lane, until cancelled."""
@@ -135,7 +135,7 @@ class Listener:
                 self._status(hub_id, alive.decode_status(incoming.payload), retained=incoming.retain)
                 return None
         except MalformedError as error:
-            hub_id = (incoming.topic.split("/") + ["", "", ""])[2][:48] or "unknown"
+            hub_id = [*incoming.topic.split("/"), "", "", ""][2][:48] or "unknown"
             log.warning("%s: %s", incoming.topic[:120], error)
             return Parcel(incoming.topic[:200], hub_id, [], [Rejected(str(error), incoming.payload)])
         events, rejected = envelope.decode(incoming.payload, hub_id)
@@ -147,7 +147,7 @@ class Listener:
         """Commit parcels; what cannot be committed for its own sake is buried, the rest is kept."""
         while True:
             try:
-                await self._centre.transact(lambda tx: ingest.keep(tx, parcels, self._rules), urgent=urgent)
+                await self._centre.transact(self._keeping(parcels), urgent=urgent)
             except TransientError as error:
                 log.error("observations wait: %s", error)  # noqa: TRY400 - the sentence says it all
                 await asyncio.sleep(_RETRY_S)
@@ -158,6 +158,9 @@ class Listener:
             else:
                 return
 
+    def _keeping(self, parcels: list[Parcel]) -> Callable[[Tx], None]:
+        return lambda tx: ingest.keep(tx, parcels, self._rules)
+
     async def _keep_one_by_one(self, parcels: list[Parcel], *, urgent: bool) -> None:
         singles = [
             Parcel(parcel.topic, parcel.hub_id, [event], []) for parcel in parcels for event in parcel.events
@@ -167,19 +170,13 @@ class Listener:
         ]
         for single in singles:
             try:
-                await self._centre.transact(
-                    lambda tx, single=single: ingest.keep(tx, [single], self._rules), urgent=urgent
-                )
+                await self._centre.transact(self._keeping([single]), urgent=urgent)
             except TransientError:
                 await self._keep([single], urgent=urgent)
             except Exception as error:
                 log.exception("an observation of %s cannot be kept and is set aside", single.hub_id)
-                await self._centre.transact(
-                    lambda tx, single=single, error=error: ingest.keep(
-                        tx, [ingest.unkeepable(single, error)], self._rules
-                    ),
-                    urgent=urgent,
-                )
+                aside = ingest.unkeepable(single, error)
+                await self._centre.transact(self._keeping([aside]), urgent=urgent)
 
     def _receipt(self, lane: Lane, parcels: list[Parcel]) -> None:
         """Tell each hub what is stored."""

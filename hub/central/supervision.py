@@ -71,9 +71,7 @@ class Supervision:
         if not self._over(tx, deadline, silent, HUB, hub_id):
             return
         residents = tx.site.residents_of(hub_id)
-        since = (
-            f"since {hub.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if hub.last_seen_at else "since it was assigned"
-        )
+        since = f"since {hub.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if hub.last_seen_at else "since it was assigned"
         desk.raise_incident(
             tx,
             Finding(
@@ -109,9 +107,7 @@ class Supervision:
             return
         if not self._over(tx, deadline, interval, DEVICE, device_id):
             return
-        since = (
-            f"since {row.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if row.last_seen_at else "since it was assigned"
-        )
+        since = f"since {row.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if row.last_seen_at else "since it was assigned"
         desk.raise_incident(
             tx,
             Finding(

@@ -16,7 +16,7 @@ from hub.central.incidents import record
 from hub.central.incidents.lifecycle import OPEN, TAKEN, Event, State, after
 from hub.central.notify import outbox
 from hub.central.notify.message import MessageState
-from hub.central.store.tables import due, messages
+from hub.central.store.tables import due, incidents, messages
 from hub.central.texts import alert_text
 
 STEP = "incident.step"
@@ -95,7 +95,6 @@ def no_receipt(tx: Tx, message_id: int) -> None:
 
 def unattended(connection: sa.Connection) -> list[int]:
     """Return the open incidents that have no next action: there must never be one."""
-    incidents = record.incidents
     planned = sa.select(due.c.id).where(
         due.c.kind.in_([STEP, DEADLINE]), due.c.subject == sa.cast(incidents.c.id, sa.String)
     )
@@ -145,9 +144,7 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
     if tx.connection.execute(hopeful.limit(1)).first() is not None:
         return
     following = Position(here.round, here.step + 1)
-    ahead = plan.move(
-        tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, following
-    )
+    ahead = plan.move(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, following)
     if ahead.position.round == here.round:
         _move(tx, incident, following, again=False)
         return

@@ -29,12 +29,13 @@ class Position(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Somebody who is told: the phone that fills a zone's role now, and the channel that suits it."""
+    """Somebody who is told: the phone that fills a zone's role now, the channel that suits it, and why."""
 
     zone: str
     role: str
     phone: Phone
     channel: str
+    reason: str = ""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ class Move(msgspec.Struct, frozen=True):
         position: The step that is taken; the next move starts one step after it.
         targets: Who is told, none twice. Empty: nobody can be reached, and ``reasons`` say why.
         wait_s: Seconds until the next move.
-        reasons: Why these, and why steps and roles were passed over, in order.
+        reasons: Which steps and roles were passed over, and why, in order; ``targets`` bear their own.
         plan: The plan that was followed.
     """
 
@@ -72,9 +73,9 @@ def choose(site: Site, zone: str, incident_class: IncidentClass | str, severity:
     return Plan(incident_class="technical" if incident_class == "technical" else "care", steps=(_FINAL_STEP,))
 
 
-def steps_of(plan: Plan) -> tuple[Step, ...]:
-    """Return a plan's steps; the zone's last resort is the final one where the plan does not name it."""
-    named = any(role_place("", role)[1] == LAST_RESORT for step in plan.steps for role in step.roles)
+def steps_of(plan: Plan, zone: str) -> tuple[Step, ...]:
+    """Return a plan's steps for a zone; where none names the zone's last resort, that is the final one."""
+    named = any(role_place(zone, role) == (zone, LAST_RESORT) for step in plan.steps for role in step.roles)
     return plan.steps if named else (*plan.steps, _FINAL_STEP)
 
 
@@ -99,7 +100,7 @@ def move(
 ) -> Move:
     """Return the next move of an escalation: the first step at or after ``start`` that reaches somebody.
 
-    A step that reaches nobody is passed over at once. After the last one the plan starts again, without limit.
+    A step that reaches nobody is passed over at once. After the last one the plan starts again, without end.
 
     Args:
         directory: The site as it stands.
@@ -116,7 +117,7 @@ def move(
         reasons.append(f"zone {zone} is no longer in the site; {stand_in} answers for it")
         zone = stand_in
     plan = choose(directory.site, zone, incident_class, severity)
-    steps = steps_of(plan)
+    steps = steps_of(plan, zone)
     for count in range(len(steps)):
         place = start.step + count if start.step < len(steps) else len(steps) + count
         position = Position(start.round + place // len(steps), place % len(steps))
@@ -131,10 +132,8 @@ def move(
     return Move(last, (), NOBODY_WAIT_S, tuple(reasons), plan)
 
 
-def _reach(
-    directory: "Directory", zone: str, step: Step, at: dt.datetime
-) -> tuple[tuple[Target, ...], list[str]]:
-    """Return whom a step reaches at this moment, and why each, or why not."""
+def _reach(directory: "Directory", zone: str, step: Step, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
+    """Return whom a step reaches at this moment, and why others are not reached."""
     found: dict[tuple[str, str], Target] = {}
     reasons: list[str] = []
     for named in step.roles:
@@ -148,8 +147,7 @@ def _reach(
             ways = " or ".join(step.channels)
             reasons.append(f"{reason}; phone {phone.id} is a {phone.kind} and takes no {ways}")
             continue
-        reasons.append(f"{reason}; {channel} to phone {phone.id}")
-        found.setdefault((phone.number, channel), Target(of, role, phone, channel))
+        found.setdefault((phone.number, channel), Target(of, role, phone, channel, reason))
     return tuple(found.values()), reasons
 
 

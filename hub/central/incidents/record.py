@@ -42,9 +42,7 @@ def change(tx: Tx, number: int, **columns: object) -> None:
 def note(tx: Tx, number: int, event: str, actor: str, detail: str = "") -> None:
     """Add a line to an incident's history. Nothing is ever taken away from it."""
     tx.connection.execute(
-        incident_events.insert().values(
-            incident_id=number, at=tx.now.utc, event=event, actor=actor, detail=detail
-        )
+        incident_events.insert().values(incident_id=number, at=tx.now.utc, event=event, actor=actor, detail=detail)
     )
     announce(tx, number)
 
