@@ -1,0 +1,1 @@
+"""Ways into the hub: bytes from serial lines, adverts and connections over BLE."""

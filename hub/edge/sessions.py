@@ -1,0 +1,168 @@
+"""The three kinds of sessions: a serial line, a device that advertises, a device that is connected to."""
+
+import asyncio
+from functools import partial
+from typing import cast
+
+from bleak import BleakClient
+from bleak.exc import BleakError
+
+from drivers import registry
+from drivers.base import (
+    Action,
+    Advert,
+    AdvertDriver,
+    Disconnect,
+    GattDriver,
+    Read,
+    Send,
+    SerialDriver,
+    Subscribe,
+    Write,
+)
+from hub.domain.clock import Clock
+from hub.domain.errors import TransientError
+from hub.edge.configuration import Task
+from hub.edge.links.ble import Radio
+from hub.edge.links.serial import SerialLine, open_line
+from hub.edge.recorder import Recorder
+from hub.edge.session import Session
+
+TICK_S = 0.1
+# Adverts or values that may wait while a commit is under way; what is more is repeated by the device.
+_QUEUE = 256
+# An answer to a read or a write that takes longer means that the link is dead (ATT, volume 3 part F, 3.3.3).
+_ATT_TIMEOUT_S = 30.0
+
+
+class SerialSession(Session):
+    """A serial line with all devices that are heard on it."""
+
+    async def _live(self) -> None:
+        manifest = registry.package(self.task.driver).MANIFEST
+        async with open_line(self.task.link.port or "", manifest.baud or 9600) as line:
+            driver = cast("SerialDriver", await self._open_driver())
+            self.state.went_up()
+            await self._act(line, await self._feed(driver.opened))
+            ticked = self._clock.now().mono
+            while True:
+                data = await line.read(TICK_S)
+                if data:
+                    await self._act(line, await self._feed(partial(driver.received, data), data))
+                mono = self._clock.now().mono
+                if mono - ticked >= TICK_S or not data:
+                    ticked = mono
+                    await self._act(line, await self._feed(driver.tick))
+
+    async def _act(self, line: SerialLine, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            if isinstance(action, Send):
+                await line.write(action.data)
+
+
+class BleSession(Session):
+    """What listens to adverts of one address."""
+
+    def __init__(self, task: Task, recorder: Recorder, clock: Clock, radio: Radio) -> None:
+        super().__init__(task, recorder, clock)
+        self._radio = radio
+        self._address = task.setup.devices[0].address
+        self._adverts: asyncio.Queue[Advert] = asyncio.Queue(_QUEUE)
+
+    async def _live(self) -> None:
+        self._radio.listen(self._address, self._heard)
+        try:
+            await self._listen()
+        finally:
+            self._radio.forget(self._address)
+
+    async def _listen(self) -> None:
+        raise NotImplementedError
+
+    def _heard(self, advert: Advert) -> None:
+        if self._adverts.full():
+            self._adverts.get_nowait()  # the newest counts
+        self._adverts.put_nowait(advert)
+
+
+class AdvertSession(BleSession):
+    """A device that only advertises."""
+
+    async def _listen(self) -> None:
+        driver = cast("AdvertDriver", await self._open_driver())
+        self.state.went_up()
+        while True:
+            advert = await self._adverts.get()
+            frame = b"".join(advert.service_data.values())
+            await self._feed(partial(driver.advertised, advert), frame)
+
+
+class GattSession(BleSession):
+    """A device that is connected to whenever it is heard."""
+
+    async def _listen(self) -> None:
+        while not self._adverts.empty():
+            self._adverts.get_nowait()  # from before: the device may be gone
+        await self._adverts.get()
+        values: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        bonded = registry.package(self.task.driver).MANIFEST.bonded
+        async with self._radio.connection(
+            self._address, bonded=bonded, on_lost=lambda: values.put_nowait(None)
+        ) as client:
+            driver = cast("GattDriver", await self._open_driver())
+            self.state.went_up()
+            going = await self._act(client, values, await self._feed(driver.connected))
+            while going:
+                item = await values.get()
+                if item is None:
+                    raise TransientError("disconnected")
+                tell = partial(driver.value, *item)
+                going = await self._act(client, values, await self._feed(tell, item[1]))
+
+    async def _act(
+        self,
+        client: BleakClient,
+        values: "asyncio.Queue[tuple[str, bytes] | None]",
+        actions: tuple[Action, ...],
+    ) -> bool:
+        """Do what the driver asked for; tell whether the connection goes on."""
+        try:
+            async with asyncio.timeout(_ATT_TIMEOUT_S):
+                for action in actions:
+                    match action:
+                        case Subscribe(uuid):
+                            await client.start_notify(uuid, _into(values, uuid))
+                        case Read(uuid):
+                            values.put_nowait((uuid, bytes(await client.read_gatt_char(uuid))))
+                        case Write(uuid, data):
+                            await client.write_gatt_char(uuid, data, response=True)
+                        case Disconnect():
+                            return False
+        except TimeoutError as error:
+            raise TransientError("the device does not answer") from error
+        except (BleakError, OSError, EOFError) as error:
+            raise TransientError(f"{type(error).__name__}: {error}") from error
+        return True
+
+
+def _into(values: "asyncio.Queue[tuple[str, bytes] | None]", uuid: str) -> "_Notified":
+    return _Notified(values, uuid)
+
+
+class _Notified:
+    """Puts what is notified into the queue."""
+
+    def __init__(self, values: "asyncio.Queue[tuple[str, bytes] | None]", uuid: str) -> None:
+        self._values = values
+        self._uuid = uuid
+
+    def __call__(self, _sender: object, data: bytearray) -> None:
+        self._values.put_nowait((self._uuid, bytes(data)))
+
+
+def session(task: Task, recorder: Recorder, clock: Clock, radio: Radio) -> Session:
+    """Make the session for a task."""
+    if task.link_type == "serial":
+        return SerialSession(task, recorder, clock)
+    kind = GattSession if task.link_type == "gatt" else AdvertSession
+    return kind(task, recorder, clock, radio)

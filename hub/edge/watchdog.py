@@ -1,0 +1,107 @@
+"""Supervision of tasks: each has a name, and one that ends is said aloud and started again.
+
+systemd is told over ``NOTIFY_SOCKET`` (sd_notify(3)) that the edge is ready, and then that it lives, as long
+as every supervised task was started and the vital signs are good.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 10.0
+STEADY_S = 60.0
+# Half of what systemd allows, as sd_watchdog_enabled(3) advises.
+_WATCHDOG_SHARE = 0.5
+
+Work = Callable[[], Awaitable[None]]
+
+
+class Supervisor:
+    """Keeps named tasks running.
+
+    Attributes:
+        restarts: How often each task had to be started again.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.restarts: dict[str, int] = {}
+
+    def start(self, name: str, work: Work) -> None:
+        """Start a task that shall never end.
+
+        Raises:
+            ValueError: There is one of this name.
+        """
+        if name in self._tasks:
+            raise ValueError(f"task {name}: there is one already")
+        self._tasks[name] = asyncio.create_task(self._keep(name, work), name=name)
+
+    async def stop(self, name: str) -> None:
+        """Stop one task, and wait until it has."""
+        task = self._tasks.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def stop_all(self) -> None:
+        """Stop all, the last one started first."""
+        for name in reversed(list(self._tasks)):
+            await self.stop(name)
+
+    def names(self) -> list[str]:
+        """Return the names of all tasks."""
+        return list(self._tasks)
+
+    async def _keep(self, name: str, work: Work) -> None:
+        loop = asyncio.get_running_loop()
+        wait_s = BACKOFF_FIRST_S
+        while True:
+            began = loop.time()
+            try:
+                await work()
+                log.error("task %s: ended, which it never should; started again", name)
+            except Exception:
+                # The boundary of a task: whatever it was, the others go on and this one comes back.
+                log.exception("task %s: failed; started again in %g s", name, wait_s)
+            self.restarts[name] = self.restarts.get(name, 0) + 1
+            if loop.time() - began > STEADY_S:
+                wait_s = BACKOFF_FIRST_S
+            await asyncio.sleep(wait_s)
+            wait_s = min(BACKOFF_MAX_S, wait_s * 2)
+
+
+class Notifier:
+    """Speaks to systemd, where there is one.
+
+    Args:
+        environment: The process's environment.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        # A leading @ is an address in the abstract namespace, written with a zero byte.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self.watchdog_s = int(environment.get("WATCHDOG_USEC") or 0) / 1e6
+
+    def notify(self, message: str) -> None:
+        """Send one message, such as ``READY=1``."""
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as speaker:
+                speaker.sendto(message.encode(), self._address)
+        except OSError as error:
+            log.warning("systemd cannot be told %s: %s", message, error)
+
+    async def run(self, healthy: Callable[[], bool]) -> None:
+        """Say for ever that we live, while we do; systemd starts us anew when this stops."""
+        while True:
+            if healthy():
+                self.notify("WATCHDOG=1")
+            else:
+                log.critical("watchdog: a vital part has stopped; systemd is not told that we live")
+            await asyncio.sleep(self.watchdog_s * _WATCHDOG_SHARE or 3600)
