@@ -50,8 +50,6 @@ def cancel(tx: Tx, incident_id: int, reason: str) -> int:
     for message_id in waiting:
         clockwork.unschedule(tx, SEND, str(message_id))
     tx.connection.execute(
-        messages.update()
-        .where(messages.c.id.in_(waiting))
-        .values(state=MessageState.CANCELLED, reason=reason)
+        messages.update().where(messages.c.id.in_(waiting)).values(state=MessageState.CANCELLED, reason=reason)
     )
     return len(waiting)

@@ -1,8 +1,8 @@
 """What fits into one text message.
 
 3GPP TS 23.038, section 6.2.1: the GSM 7 bit default alphabet. A text of these characters has room for 160 of
-them; a single other one makes it a text of at most 70. The extension table (``[ ] { } ^ ~ | \\`` and the euro
-sign) counts twice and is left out, so that characters can be counted.
+them; a single other one makes it a text of at most 70. The extension table (brackets, braces, the euro sign
+and a few more) counts twice and is left out, so that characters can be counted.
 """
 
 import unicodedata

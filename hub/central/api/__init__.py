@@ -1,0 +1,1 @@
+"""HTTP: what the console's scripts and the phone providers call."""

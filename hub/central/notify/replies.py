@@ -1,0 +1,238 @@
+"""Answers from phones: what a nurse texted, done for one incident, and what is answered to her.
+
+An answer counts only from a phone that was told about the incident, and only when it is clear which incident
+it means. Everything else changes nothing, is kept in the audit trail, and gets an answer that helps.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import sqlalchemy as sa
+
+from hub.central.centre import Tx
+from hub.central.incidents import desk, record
+from hub.central.incidents.lifecycle import TABLE, State
+from hub.central.notify.words import EVENTS, Answer, Word, read
+from hub.central.store import sql
+from hub.central.store.tables import audit, incidents, messages, replies
+from hub.central.texts import gsm, render
+from hub.central.texts.alert import clock_time
+from hub.domain.errors import RefusedError
+
+log = logging.getLogger(__name__)
+
+# A bare OK may mean an incident that was closed just now: then it is not taken for another one.
+_JUST_NOW = dt.timedelta(minutes=10)
+# Two machines that answer each other must come to an end. What is understood is always done and answered.
+_HELP_AT_MOST = 20
+_STRANGER_AT_MOST = 3
+_PREFIX = "sms:"
+_ACTION = "reply_refused"
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that came in.
+
+    Attributes:
+        channel: By which channel.
+        provider_ref: The provider's name for it; the same text may come more than once.
+        sender: The phone it came from, E.164.
+        recipient: Our number.
+        text: What it says.
+        at: When the provider got it.
+    """
+
+    channel: str
+    provider_ref: str
+    sender: str
+    recipient: str
+    text: str
+    at: dt.datetime
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    """What is answered. ``refused`` is why nothing was done, for the audit trail."""
+
+    answer: str
+    incident: int | None = None
+    refused: str | None = None
+
+
+def receive(tx: Tx, inbound: Inbound) -> str:
+    """Do what a text says and return what to answer; empty: nothing is answered.
+
+    The same text again (by channel and provider's name) does nothing and gets the same answer.
+    """
+    claimed = tx.connection.execute(
+        sql.insert(tx.connection, replies)
+        .values(
+            channel=inbound.channel,
+            provider_ref=inbound.provider_ref,
+            sender=inbound.sender,
+            text=inbound.text,
+            received_at=tx.now.utc,
+            answer="",
+        )
+        .on_conflict_do_nothing()
+        .returning(replies.c.id)
+    ).scalar_one_or_none()
+    if claimed is None:
+        same = (replies.c.channel == inbound.channel) & (replies.c.provider_ref == inbound.provider_ref)
+        return str(tx.connection.execute(sa.select(replies.c.answer).where(same)).scalar_one())
+    phone = _phone(tx, inbound.sender)
+    verdict = _to_stranger(tx) if phone is None else _Talk(tx, inbound, phone).verdict()
+    answer = verdict.answer
+    if verdict.refused is not None:
+        log.info("reply %d refused: %s", claimed, verdict.refused)
+        _audit(tx, phone, verdict, claimed)
+        most = _STRANGER_AT_MOST if phone is None else _HELP_AT_MOST
+        answer = answer if _lately(tx, inbound.sender) <= most else ""
+    tx.connection.execute(
+        replies.update().where(replies.c.id == claimed).values(answer=answer, incident_id=verdict.incident)
+    )
+    return answer
+
+
+def _to_stranger(tx: Tx) -> _Verdict:
+    return _Verdict(render(tx.site.site.site.language, "reply.stranger"), refused="unknown number")
+
+
+class _Talk:
+    """One text from a phone that we know."""
+
+    def __init__(self, tx: Tx, inbound: Inbound, phone: str) -> None:
+        self._tx = tx
+        self._inbound = inbound
+        self._actor = f"{_PREFIX}{phone}"
+        self._told = _told(tx, inbound.sender)
+        self._open = [row.id for row in self._told if row.state != State.CLOSED]
+
+    def verdict(self) -> _Verdict:
+        answer = read(self._inbound.text)
+        if answer is None:
+            return self._refuse("help", "not understood", open=self._numbers())
+        number = answer.number if answer.number is not None else self._meant()
+        if number is None:
+            return self._which()
+        if not _was_told(self._tx, number, self._inbound.sender):
+            return self._refuse("not_yours", "the phone was not told of it", number=number, open=self._numbers())
+        return self._do(answer, record.get(self._tx, number))
+
+    def _do(self, answer: Answer, row: record.Incident) -> _Verdict:
+        if row.state == State.CLOSED:
+            return self._refuse("closed", "it is closed", number=row.id, incident=row.id)
+        if answer.word is Word.CLOSE:
+            return self._refuse("close", "not closed by text", number=row.id, incident=row.id)
+        event = EVENTS[answer.word]
+        if event not in TABLE[State(row.state)]:
+            return self._too_late(row)
+        try:
+            desk.act(self._tx, row.id, event, self._actor, note=f"reply {self._inbound.provider_ref}")
+        except RefusedError as error:
+            state = self._say(f"state.{row.state}")
+            return self._refuse("refused", str(error), number=row.id, state=state, incident=row.id)
+        return _Verdict(self._say(f"reply.{answer.word}", number=row.id), row.id)
+
+    def _too_late(self, row: record.Incident) -> _Verdict:
+        """Somebody is already as far as that: perhaps the same phone, which says it twice."""
+        state = self._say(f"state.{row.state}")
+        if row.taken_by == self._actor:
+            return _Verdict(self._say("reply.yours", number=row.id, state=state), row.id)
+        zone = ZoneInfo(self._tx.site.site.site.timezone)
+        return self._refuse(
+            "taken",
+            f"it is {row.state} by {row.taken_by}",
+            number=row.id,
+            who=self._name(row.taken_by or ""),
+            time=clock_time(row.taken_at or row.opened_at, self._tx.now.utc, zone),
+            state=state,
+            incident=row.id,
+        )
+
+    def _meant(self) -> int | None:
+        """Return the incident that a text without a number means, if only one can be meant."""
+        if len(self._told) != 1:
+            return None
+        row = self._told[0]
+        # Typed before this phone was told of it, it means something else.
+        return None if self._inbound.at < row.first_told_at else int(row.id)
+
+    def _which(self) -> _Verdict:
+        if not self._open:
+            return self._refuse("nothing", "nothing is open for the phone")
+        return self._refuse("which", "it does not say which", numbers=gsm.join(_texts(self._open), 60))
+
+    def _numbers(self) -> str:
+        if not self._open:
+            return ""
+        return self._say("reply.open", numbers=gsm.join(_texts(self._open), 60))
+
+    def _name(self, actor: str) -> str:
+        """Return who it was as far as a text may tell: the phone's id, never a person's name."""
+        if actor.startswith(_PREFIX):
+            return gsm.plain(actor.removeprefix(_PREFIX))
+        return self._say("reply.console")
+
+    def _say(self, key: str, **values: object) -> str:
+        return render(self._tx.site.site.site.language, key, **values)
+
+    def _refuse(self, key: str, reason: str, *, incident: int | None = None, **values: object) -> _Verdict:
+        return _Verdict(self._say(f"reply.{key}", **values), incident, reason)
+
+
+def _texts(numbers: Sequence[int]) -> list[str]:
+    return [str(number) for number in numbers]
+
+
+def _phone(tx: Tx, sender: str) -> str | None:
+    """Return the id of a phone: what we last called it, or what the site calls it now."""
+    query = sa.select(messages.c.phone).where(messages.c.number == sender).order_by(messages.c.id.desc())
+    told = tx.connection.scalar(query.limit(1))
+    if told is not None:
+        return str(told)
+    known = tx.site.numbers.get(sender)
+    return None if known is None else known.id
+
+
+def _was_told(tx: Tx, number: int, sender: str) -> bool:
+    query = sa.select(messages.c.id).where(messages.c.incident_id == number, messages.c.number == sender)
+    return tx.connection.execute(query.limit(1)).first() is not None
+
+
+def _told(tx: Tx, sender: str) -> Sequence[sa.Row[Any]]:
+    """Return the incidents a phone was told of that are open, or were until just now."""
+    first = sa.func.min(messages.c.created_at, type_=messages.c.created_at.type).label("first_told_at")
+    live = sa.or_(incidents.c.state != State.CLOSED, incidents.c.closed_at >= tx.now.utc - _JUST_NOW)
+    query: sa.Select[Any] = (
+        sa.select(incidents.c.id, incidents.c.state, first)
+        .join(messages, messages.c.incident_id == incidents.c.id)
+        .where(messages.c.number == sender, live)
+        .group_by(incidents.c.id, incidents.c.state)
+        .order_by(incidents.c.id)
+    )
+    return tx.connection.execute(query).all()
+
+
+def _lately(tx: Tx, sender: str) -> int:
+    """Return how many texts came from a phone just now, this one included."""
+    query = sa.select(sa.func.count()).where(
+        replies.c.sender == sender, replies.c.received_at > tx.now.utc - _JUST_NOW
+    )
+    return tx.connection.execute(query).scalar_one()
+
+
+def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:
+    subject = f"reply:{reply}" if verdict.incident is None else f"incident:{verdict.incident}"
+    tx.connection.execute(
+        audit.insert().values(
+            at=tx.now.utc,
+            actor=f"{_PREFIX}{phone or 'unknown'}",
+            action=_ACTION,
+            subject=subject,
+            detail=f"reply {reply}: {verdict.refused}",
+        )
+    )
