@@ -11,7 +11,7 @@ from drivers.base import Device, Manifest, Package
 from hub.domain.errors import MalformedError
 
 ENTRY_POINT = "welfare_hub.drivers"
-_NOT_DRIVERS = {"base", "registry"}
+_NOT_DRIVERS = {"base", "decode", "registry"}
 
 
 @cache
@@ -56,9 +56,7 @@ def check_device(manifest: Manifest, device: Device) -> None:
         MalformedError: Its address, key or profile is not of the form that the driver needs.
     """
     if not re.fullmatch(manifest.address, device.address):
-        raise MalformedError(
-            f"address {device.address!r}: {manifest.name} needs the form {manifest.address!r}"
-        )
+        raise MalformedError(f"address {device.address!r}: {manifest.name} needs the form {manifest.address!r}")
     if device.key is not None and len(device.key) != manifest.key_bytes:
         needs = f"a key of {manifest.key_bytes} bytes" if manifest.key_bytes else "no key"
         raise MalformedError(f"key of {len(device.key)} bytes: {manifest.name} needs {needs}")

@@ -1,0 +1,33 @@
+"""BTHome v2: buttons, contacts, motion and climate sensors that only advertise."""
+
+from drivers.base import LinkType, Manifest, Setup
+from drivers.bthome.driver import SERVICE_DATA, BTHomeDriver
+from drivers.registry import check_device
+from hub.domain.errors import MalformedError
+
+__all__ = ["MANIFEST", "open_driver"]
+
+MANIFEST = Manifest(
+    name="bthome",
+    title="BTHome button or sensor (Shelly BLU and others)",
+    links=("advert",),
+    address="[0-9A-F]{2}(:[0-9A-F]{2}){5}",
+    key_bytes=16,
+    # The longest silence allowed of anything that can raise an alarm; beacon mode allows far less.
+    supervision_s=24 * 3600,
+    service=SERVICE_DATA,
+)
+
+
+def open_driver(link: LinkType, setup: Setup) -> BTHomeDriver:
+    """Open the driver for one device.
+
+    Raises:
+        MalformedError: The link, the address or the key does not fit.
+    """
+    if link not in MANIFEST.links:
+        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
+    if len(setup.devices) != 1:
+        raise MalformedError(f"devices: {MANIFEST.name} takes one, not {len(setup.devices)}")
+    check_device(MANIFEST, setup.devices[0])
+    return BTHomeDriver(setup.devices[0], setup.state)

@@ -1,0 +1,45 @@
+"""Medication dispensers that speak the open dispenser profile 1, over BLE or a serial line."""
+
+from drivers.base import GattDriver, LinkType, Manifest, SerialDriver, Setup
+from drivers.dispenser.gatt import SERVICE, GattDispenser
+from drivers.dispenser.plans import check_doses
+from drivers.dispenser.serial_line import SerialDispenser
+from drivers.registry import check_device
+from hub.domain.errors import MalformedError
+
+__all__ = ["MANIFEST", "open_driver"]
+
+MANIFEST = Manifest(
+    name="dispenser",
+    title="Medication dispenser (open dispenser profile)",
+    links=("gatt", "serial"),
+    # Over BLE its address; a serial line has one dispenser and takes none.
+    address="([0-9A-F]{2}(:[0-9A-F]{2}){5})?",
+    # It notifies its status every minute or so, and answers when a serial line was quiet for ten.
+    supervision_s=900,
+    baud=115200,
+    service=SERVICE,
+    bonded=True,
+)
+
+
+def open_driver(link: LinkType, setup: Setup) -> GattDriver | SerialDriver:
+    """Open the driver for one dispenser.
+
+    Raises:
+        MalformedError: The link, the address, the key, the profile or the plan does not fit.
+    """
+    if link not in MANIFEST.links:
+        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
+    if len(setup.devices) != 1:
+        raise MalformedError(f"devices: {MANIFEST.name} takes one, not {len(setup.devices)}")
+    device = setup.devices[0]
+    check_device(MANIFEST, device)
+    if bool(device.address) is (link == "serial"):
+        needs = "none on a serial line" if device.address else "its BLE address"
+        raise MalformedError(f"address {device.address!r}: {MANIFEST.name} needs {needs}")
+    doses = setup.doses.get(device.id)
+    check_doses(doses or ())
+    if link == "gatt":
+        return GattDispenser(device, doses, setup)
+    return SerialDispenser(device, doses, setup)

@@ -1,0 +1,77 @@
+"""A dispenser over BLE."""
+
+from drivers.base import (
+    NOTHING,
+    Action,
+    Answer,
+    Device,
+    Dose,
+    Heard,
+    Read,
+    Setup,
+    Subscribe,
+    Write,
+)
+from drivers.dispenser.codec import current_time
+from drivers.dispenser.plans import PlanKeeper
+from drivers.dispenser.records import Records, status
+from hub.domain.clock import Now, TimeQuality
+from hub.domain.errors import MalformedError
+
+_UUID = "8f1e000{}-5d0c-4f6b-9a3e-6d6564697370"
+SERVICE = _UUID.format(1)
+EVENT = _UUID.format(2)
+EVENT_ACK = _UUID.format(3)
+STATUS = _UUID.format(4)
+PLAN = _UUID.format(5)
+CURRENT_TIME = "00002a2b-0000-1000-8000-00805f9b34fb"
+
+
+class GattDispenser:
+    """Reads one dispenser that is connected to. The link loses nothing and keeps the order."""
+
+    def __init__(self, device: Device, doses: tuple[Dose, ...] | None, setup: Setup) -> None:
+        self._device = device
+        self._records = Records(setup.state, gaps_heal=False)
+        self._plan = PlanKeeper(doses)
+
+    def connected(self, now: Now) -> Answer:
+        """Ask for the events first, then set the clock and look at status and plan."""
+        self._plan.connected()
+        actions: list[Action] = [Subscribe(EVENT)]
+        if now.quality is not TimeQuality.UNKNOWN:
+            # Records carry UTC, so that is what the clock is set to.
+            actions.append(Write(CURRENT_TIME, current_time(now.utc)))
+        actions += [Subscribe(STATUS), Read(STATUS)]
+        if self._plan.kept:
+            actions.append(Read(PLAN))
+        return Answer(actions=tuple(actions))
+
+    def value(self, characteristic: str, data: bytes, now: Now) -> Answer:
+        """Take a value that was notified, indicated or read. Never raises."""
+        if characteristic == EVENT:
+            return self._event(data, now)
+        if characteristic == PLAN:
+            return self._plan_read(data, now)
+        if characteristic != STATUS:
+            return NOTHING
+        try:
+            return Answer(observations=(Heard(self._device.id, status(data, now)),))
+        except MalformedError as error:
+            return Answer(bad=(f"{self._device.id}: status: {error}",))
+
+    def _event(self, data: bytes, now: Now) -> Answer:
+        taken = self._records.take(data, now)
+        ack = () if taken.ack is None else (Write(EVENT_ACK, taken.ack.to_bytes(4, "little")),)
+        return Answer(
+            observations=tuple(Heard(self._device.id, each) for each in taken.observations),
+            state=self._records.state() if taken.observations else None,
+            actions=ack,
+            bad=tuple(f"{self._device.id}: event: {line}" for line in taken.bad),
+        )
+
+    def _plan_read(self, data: bytes, now: Now) -> Answer:
+        plan, fault = self._plan.reported(data, now)
+        if plan is not None:
+            return Answer(actions=(Write(PLAN, plan), Read(PLAN)))
+        return NOTHING if fault is None else Answer(observations=(Heard(self._device.id, fault),))
