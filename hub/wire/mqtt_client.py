@@ -1,0 +1,80 @@
+"""How paho's client is set up, and what it is too slow at."""
+
+import functools
+import ssl
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from hub.wire.mqtt_message import MqttSettings, Will
+
+# Publishing beyond this backlog answers "try again" instead of filling the memory.
+MAX_QUEUED = 10_000
+
+
+class PackedProperties(Properties):
+    """Properties packed once: paho packs them anew for each message, at many times the cost of the rest."""
+
+    def pack(self) -> bytes:
+        """Return the wire form."""
+        return packed(getattr(self, "ContentType", None), getattr(self, "MessageExpiryInterval", None))
+
+
+def _filled(kind: type[Properties], content_type: str | None, expiry_s: int | None) -> Properties:
+    properties = kind(PacketTypes.PUBLISH)
+    if content_type is not None:
+        properties.ContentType = content_type
+    if expiry_s is not None:
+        properties.MessageExpiryInterval = expiry_s
+    return properties
+
+
+@functools.lru_cache(maxsize=64)
+def packed(content_type: str | None, expiry_s: int | None) -> bytes:
+    """Return the wire form of a PUBLISH packet's properties."""
+    return bytes(_filled(Properties, content_type, expiry_s).pack())  # type: ignore[no-untyped-call] # paho's
+
+
+@functools.lru_cache(maxsize=64)
+def publish_properties(content_type: str | None, expiry_s: int | None) -> Properties | None:
+    """Return the properties of a PUBLISH packet, or ``None`` where there are none."""
+    if content_type is None and expiry_s is None:
+        return None
+    return _filled(PackedProperties, content_type, expiry_s)
+
+
+def make_client(settings: MqttSettings, will: Will | None, window: int) -> Client:
+    """Make a paho client that is told everything but to connect.
+
+    Raises:
+        OSError: A certificate file is missing or wrong; ``ssl.SSLError`` is one too.
+    """
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=settings.client_id,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=True,
+    )
+    client.max_inflight_messages_set(window)
+    client.max_queued_messages_set(MAX_QUEUED)
+    if settings.username is not None:
+        client.username_pw_set(settings.username, settings.password)
+    if settings.tls_ca is not None:
+        context = ssl.create_default_context(cafile=settings.tls_ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.tls_cert is not None:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+        client.tls_set_context(context)
+    if will is not None:
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+    return client
+
+
+def connect_properties(settings: MqttSettings) -> Properties:
+    """Return the properties of the CONNECT packet."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho's
+    properties.SessionExpiryInterval = settings.session_expiry_s
+    properties.ReceiveMaximum = settings.receive_maximum
+    return properties

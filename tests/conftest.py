@@ -1,0 +1,25 @@
+"""Fixtures that several tiers share."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.mosquitto import Mosquitto
+from tests.fakes.proxy import Proxy
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    """A broker that lets everybody in and keeps nothing over a restart."""
+    mosquitto = Mosquitto(tmp_path / "mosquitto")
+    await mosquitto.start()
+    yield mosquitto
+    mosquitto.kill()
+
+
+@pytest.fixture
+async def proxy(broker: Mosquitto) -> AsyncIterator[Proxy]:
+    """A misbehaving way to the broker."""
+    async with Proxy(broker.port) as way:
+        yield way
