@@ -2,17 +2,17 @@
 
 import datetime as dt
 
-from hub.domain.clock import TimeQuality
 from rules.engine import Condition, Facts, Holds
 
-BAD_TIME = "bad_time"
+# Flags of a device and of the centre: when it happened is not known.
+NO_TIME = frozenset({"bad_time", "time_unknown"})
 
 
 def night(facts: Facts) -> Holds:
     """It happened within the device's night hours."""
     if facts.night is None:
         return Holds(holds=False, reason="The device has no night hours.")
-    if facts.quality is TimeQuality.UNKNOWN or BAD_TIME in facts.flags:
+    if NO_TIME.intersection(facts.flags):
         return Holds(holds=True, reason="When it happened is not known, so it is taken as night.")
     clock = f"{facts.local:%H:%M}"
     try:
@@ -27,10 +27,10 @@ def night(facts: Facts) -> Holds:
 
 
 def assigned(facts: Facts) -> Holds:
-    """The device is in the site."""
+    """The device belongs to a resident."""
     if facts.assigned:
-        return Holds(holds=True, reason="The device is in the site.")
-    return Holds(holds=False, reason="The device is not in the site.")
+        return Holds(holds=True, reason="The device belongs to a resident.")
+    return Holds(holds=False, reason="The device belongs to no resident.")
 
 
 def _within(hours: str, time: dt.time) -> bool:

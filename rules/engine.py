@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from hub.domain.clock import TimeQuality
 from hub.domain.codes import CODES, Kind, Lane, Severity
 from hub.domain.observation import Value
 
@@ -22,10 +21,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         local: When, in local time.
         night: The device's night hours (``22:00-06:00``), or ``None``.
         test: The device was in test mode. A test is raised like the real thing, and marked by the caller.
-        flags: What was odd about it.
+        flags: What was odd about it; ``bad_time`` and ``time_unknown`` say that
+            ``local`` is only when it came in.
         value: Its value.
-        assigned: The device is in the site.
-        quality: How far ``local`` can be believed.
+        assigned: The device belongs to a resident.
     """
 
     kind: Kind
@@ -35,7 +34,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     value: Value = None
     assigned: bool = True
-    quality: TimeQuality = TimeQuality.SYNCED
 
 
 class Holds(NamedTuple):

@@ -80,25 +80,28 @@ class Rota:
         Where overrides or shifts overlap, the one that started last holds; ``hub check`` refuses shifts that
         contradict each other.
         """
-        held = self.holding(zone, role, at)
+        held = self.overrides(zone, role, at) or self.shifts(zone, role, at)
         if held:
             return held[0].on_call
         local = at.astimezone(self.zone)
         return OnCall(None, f"nobody is {role} of {zone} on {local:%a %Y-%m-%d} at {local:%H:%M}")
 
-    def holding(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
-        """Return all that hold at an instant: overrides first, of each kind the latest start first."""
+    def overrides(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
+        """Return the overrides that hold at an instant, the latest start first."""
         held = [span for span in self._overrides.get((zone, role), ()) if span.start <= at < span.end]
-        held.sort(key=lambda span: span.start, reverse=True)
+        return sorted(held, key=lambda span: span.start, reverse=True)
+
+    def shifts(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
+        """Return the shifts that hold at an instant, the latest start first."""
         date = at.astimezone(self.zone).date()
-        return held + [span for span in self._laid(zone, role, date) if span.start <= at < span.end]
+        return [span for span in self._laid(zone, role, date) if span.start <= at < span.end]
 
     def is_holiday(self, date: dt.date) -> bool:
         """Tell whether a local date is a public holiday of the site's country."""
         return self._calendar.is_holiday(date)
 
-    def spans(self, zone: str, role: str, since: dt.datetime, until: dt.datetime) -> Iterator[Span]:
-        """Yield who is on call from ``since`` to ``until``, without break; neighbours differ."""
+    def edges(self, zone: str, role: str, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
+        """Return ``since``, ``until`` and every instant between at which a shift or override starts or ends."""
         bounds = {since, until}
         first, last = since.astimezone(self.zone).date(), until.astimezone(self.zone).date()
         for number in range((last - first).days + 1):
@@ -106,9 +109,12 @@ class Rota:
                 bounds.update((span.start, span.end))
         for span in self._overrides.get((zone, role), ()):
             bounds.update((span.start, span.end))
-        within = sorted(bound for bound in bounds if since <= bound <= until)
+        return sorted(bound for bound in bounds if since <= bound <= until)
+
+    def spans(self, zone: str, role: str, since: dt.datetime, until: dt.datetime) -> Iterator[Span]:
+        """Yield who is on call from ``since`` to ``until``, without break; neighbours differ."""
         start = since
-        for here, after in pairwise(within):
+        for here, after in pairwise(self.edges(zone, role, since, until)):
             on_call = self.who(zone, role, here)
             if after == until or self.who(zone, role, after) != on_call:
                 yield Span(start, after, on_call)

@@ -1,0 +1,90 @@
+"""The site in the store: applied in one transaction, read back by every centre."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from hub.central.site.directory import Directory
+from hub.central.site.load import load
+from hub.central.site.model import Site
+from hub.central.store import sql
+from hub.central.store.tables import audit, devices, due, hubs, sites
+from hub.domain.clock import Now
+from hub.domain.errors import RefusedError
+
+CHANGED = "site.changed"
+_SUBJECT = "site"
+
+
+def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by: str) -> int:
+    """Store a site that was checked, and tell running centres that it holds now.
+
+    Hubs and devices that were there keep the time since which they are supervised; new ones begin now.
+
+    Args:
+        connection: An open transaction of the store.
+        text: The document, kept as it is.
+        site: What it says.
+        now: This moment.
+        applied_by: Who applies it, for the audit trail.
+
+    Returns:
+        The site's version.
+    """
+    result = connection.execute(
+        sites.insert().values(applied_at=now.utc, applied_by=applied_by[:64], document=text)
+    )
+    version = sql.new_id(result)
+    _assign(connection, hubs, hubs.c.hub_id, (hub.id for hub in site.hubs), now)
+    _assign(connection, devices, devices.c.device_id, (device.id for device in site.devices), now)
+    connection.execute(
+        audit.insert().values(
+            at=now.utc, actor=applied_by[:64], action="site.applied", subject=f"site:{version}", detail=""
+        )
+    )
+    notice = {"at": now.utc, "attempts": 0, "leased_by": None, "leased_until": None}
+    connection.execute(
+        sql.insert(connection, due)
+        .values(kind=CHANGED, subject=_SUBJECT, **notice)
+        .on_conflict_do_update(index_elements=["kind", "subject"], set_=notice)
+    )
+    return version
+
+
+def load_current(connection: sa.Connection) -> Directory | None:
+    """Return the site that was applied last, or ``None`` when none ever was.
+
+    Raises:
+        SiteError: This version of the hub cannot read it.
+    """
+    row = connection.execute(
+        sa.select(sites.c.version, sites.c.document).order_by(sites.c.version.desc()).limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Directory(load(row.document, f"site version {row.version}"), row.version)
+
+
+def export(connection: sa.Connection) -> str:
+    """Return the document that was applied last, as it was given.
+
+    Raises:
+        RefusedError: None ever was.
+    """
+    document = connection.scalar(sa.select(sites.c.document).order_by(sites.c.version.desc()).limit(1))
+    if document is None:
+        raise RefusedError("no site was applied to this store yet")
+    return str(document)
+
+
+def _assign(
+    connection: sa.Connection, table: sa.Table, name: sa.Column[str], wanted: Iterable[str], now: Now
+) -> None:
+    """Give each of the wanted a row, and take the rows of the others."""
+    ids = set(wanted)
+    known = set(connection.scalars(sa.select(name)))
+    for gone in known - ids:
+        connection.execute(sa.delete(table).where(name == gone))
+    online = {"online": False} if "online" in table.c else {}
+    for new in sorted(ids - known):
+        connection.execute(table.insert().values({name.name: new, "assigned_at": now.utc, **online}))

@@ -1,0 +1,222 @@
+"""Checks of rota and plans: at every instant of the next year, every step that is taken must reach somebody."""
+
+import datetime as dt
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+
+from hub.central.escalation.days import instant, parse_days
+from hub.central.escalation.plan import (
+    EVERY_ZONE,
+    LAST_RESORT,
+    channel_for,
+    choose,
+    role_place,
+    steps_of,
+)
+from hub.central.escalation.rota import Place, Rota, Span, override_span, shift_minutes, time_zone
+from hub.central.site.findings import Collector, Finding, Level
+from hub.central.site.gaps import sentences
+from hub.central.site.model import IncidentClass, Phone, Plan, Site, Step, Zone
+from hub.domain.codes import Severity
+from hub.domain.errors import MalformedError
+from hub.domain.ids import checked_name
+
+YEAR_DAYS = 366
+_CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
+
+
+def check(site: Site, since: dt.date, found: Collector) -> None:
+    """Check shifts, overrides and plans, and that the rota holds for a year from a local date."""
+    for number, plan in enumerate(site.plans):
+        _plan(site, number, plan, found)
+    rota = _rota(site, found)
+    if rota is None or not site.zones:
+        return
+    begin = instant(since, 0, rota.zone)
+    end = instant(since + dt.timedelta(days=YEAR_DAYS), 0, rota.zone)
+    used = _used(site, found)
+    for place in used:
+        _gaps(rota, place, begin, end, found)
+    for place in rota.places:
+        _contradictions(rota, place, begin, end, found)
+        if place not in used:
+            found.findings.append(_at(place, "no plan names this role", level="warning"))
+    _landlines(site, used, found)
+    for number, zone in enumerate(site.zones):
+        _last_resort(site, number, zone, found)
+        _one_phone(site, rota, number, (begin, end), found)
+
+
+def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
+    path = ("plans", number)
+    zones = {zone.id for zone in site.zones}
+    if plan.zone != EVERY_ZONE and plan.zone not in zones:
+        found.error((*path, "zone"), f'there is no zone {plan.zone!r}; write a zone, or "*" for every one')
+    if plan.min_severity not in set(Severity):
+        levels = ", ".join(str(int(level)) for level in Severity)
+        found.error((*path, "min_severity"), f"{plan.min_severity} is no severity; write one of {levels}")
+    for key in ("on_the_way_s", "arrived_s", "closed_s"):
+        if getattr(plan, key) <= 0:
+            found.error((*path, key), "write a number of seconds above 0")
+    if not plan.steps:
+        found.error((*path, "steps"), "it has no step and tells nobody; write a [[plans.steps]] table")
+    for place, step in enumerate(plan.steps):
+        here = (*path, "steps", place)
+        for key in ("roles", "channels"):
+            if not getattr(step, key):
+                found.error((*here, key), "it is empty, so this step reaches nobody")
+        if step.wait_s <= 0:
+            found.error((*here, "wait_s"), "write a number of seconds above 0")
+        for role in step.roles:
+            zone, name = role_place(EVERY_ZONE, role)
+            if zone != EVERY_ZONE and zone not in zones:
+                found.error((*here, "roles"), f"role {role!r}: there is no zone {zone!r}")
+            found.read((*here, "roles"), lambda name=name: checked_name(name, "role"))
+
+
+def _rota(site: Site, found: Collector) -> Rota | None:
+    """Lay out what can be read of the rota; what cannot is found here, what refers to nothing elsewhere."""
+    try:
+        zone = time_zone(site.site.timezone)
+    except MalformedError:
+        return None
+    phones = {phone.id for phone in site.phones}
+    shifts, overrides = [], []
+    for number, shift in enumerate(site.rota):
+        path = ("rota", number)
+        days = found.read((*path, "days"), lambda shift=shift: parse_days(shift.days))
+        hours = found.read(path, lambda shift=shift: shift_minutes(shift))
+        found.read((*path, "role"), lambda shift=shift: checked_name(shift.role, "role"))
+        if shift.role == LAST_RESORT:
+            found.error((*path, "role"), "the last resort is a key of its zone; name this role otherwise")
+        if days and hours and shift.phone in phones:
+            shifts.append(shift)
+    for number, override in enumerate(site.overrides):
+        span = found.read(("overrides", number), lambda override=override: override_span(override, zone))
+        if span and override.phone in phones:
+            overrides.append(override)
+    readable = msgspec.structs.replace(site, rota=tuple(shifts), overrides=tuple(overrides))
+    try:
+        return Rota(readable)
+    except MalformedError:  # the country: found among the settings
+        return None
+
+
+def _chosen(site: Site, zone: str) -> Iterator[Plan]:
+    """Yield the plans that incidents of a zone follow, some of them repeatedly."""
+    for incident_class in _CLASSES:
+        for severity in Severity:
+            yield choose(site, zone, incident_class, severity)
+
+
+def _used(site: Site, found: Collector) -> dict[Place, list[tuple[int, int, Step]]]:
+    """Return the zones and roles that plans tell, each with the steps that do; plan and step as indexes."""
+    used: dict[Place, list[tuple[int, int, Step]]] = {}
+    zones = {zone.id for zone in site.zones}
+    followed: set[int] = set()
+    for zone in zones:
+        for number in {site.plans.index(plan) for plan in _chosen(site, zone) if plan in site.plans}:
+            followed.add(number)
+            for index, step in enumerate(site.plans[number].steps):
+                for role in step.roles:
+                    place = role_place(zone, role)
+                    if place[1] != LAST_RESORT and place[0] in zones:
+                        entry = (number, index, step)
+                        entries = used.setdefault(place, [])
+                        if entry not in entries:
+                            entries.append(entry)
+    for number in range(len(site.plans)):
+        if number not in followed:
+            found.warning(("plans", number), "no incident ever follows this plan; another goes before it")
+    classes = {plan.incident_class for plan in site.plans}
+    for incident_class in _CLASSES:
+        if incident_class not in classes:
+            text = f"there is none of class {incident_class!r}; only the zone's last resort would be told"
+            (found.error if incident_class == "care" else found.warning)(("plans",), text)
+    return dict(sorted(used.items()))
+
+
+def _gaps(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
+    if place not in rota.places:
+        found.findings.append(_at(place, "no shift of the rota fills it, and a plan names it; write [[rota]]"))
+        return
+    gaps = rota.gaps(*place, begin, end)
+    since, until = begin.astimezone(rota.zone).date(), end.astimezone(rota.zone).date()
+    dates = [since + dt.timedelta(days=number) for number in range((until - since).days)]
+    for sentence in sentences(gaps, rota.zone, dates, rota.is_holiday):
+        found.findings.append(_at(place, sentence))
+
+
+def _contradictions(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
+    said: set[frozenset[str]] = set()
+    for edge, _ in pairwise(rota.edges(*place, begin, end)):
+        for held in (rota.shifts(*place, edge), rota.overrides(*place, edge)):
+            reasons = frozenset(_words(span) for span in held)
+            if len({_phone(span) for span in held}) > 1 and reasons not in said:
+                said.add(reasons)
+                local = edge.astimezone(rota.zone)
+                text = (
+                    f"two phones at once on {local:%a %Y-%m-%d} at {local:%H:%M}: "
+                    f"{' and '.join(sorted(reasons))}; shorten one of them"
+                )
+                found.findings.append(_at(place, text))
+
+
+def _landlines(site: Site, used: dict[Place, list[tuple[int, int, Step]]], found: Collector) -> None:
+    """Find phones that a step tells by channels which cannot reach them."""
+    phones = {phone.id: phone for phone in site.phones}
+    for table in ("rota", "overrides"):
+        for number, row in enumerate(getattr(site, table)):
+            phone = phones.get(row.phone)
+            for plan, step_number, step in used.get((row.zone, row.role), []) if phone else []:
+                if phone and step.channels and channel_for(phone, step) is None:
+                    text = (
+                        f"zone {row.zone}, role {row.role}, {row.start} to {row.end}: {_cannot(phone, step)}, and "
+                        f"[[plans]] #{plan + 1} step {step_number + 1} knows no other way; "
+                        "put a phone there that takes texts"
+                    )
+                    found.error((table, number, "phone"), text)
+                    break
+
+
+def _last_resort(site: Site, number: int, zone: Zone, found: Collector) -> None:
+    phone = next((phone for phone in site.phones if phone.id == zone.last_resort), None)
+    steps = [step for plan in _chosen(site, zone.id) for step in steps_of(plan, zone.id)]
+    for step in steps:
+        names = any(role_place(zone.id, role) == (zone.id, LAST_RESORT) for role in step.roles)
+        if phone and names and step.channels and channel_for(phone, step) is None:
+            text = f"{_cannot(phone, step)}; the last resort must be reached on every round"
+            found.error(("zones", number, "last_resort"), text, zone.id)
+            return
+
+
+def _one_phone(
+    site: Site, rota: Rota, number: int, period: tuple[dt.datetime, dt.datetime], found: Collector
+) -> None:
+    zone = site.zones[number]
+    plan = choose(site, zone.id, "care", Severity.CRITICAL)
+    numbers = {phone.number for phone in site.phones if phone.id == zone.last_resort}
+    for place in {role_place(zone.id, role) for step in plan.steps for role in step.roles}:
+        spans = rota.spans(*place, *period)
+        numbers |= {span.on_call.phone.number for span in spans if span.on_call.phone}
+    if len(numbers) == 1:
+        text = "one phone is its every step and its last resort; when that fails, nobody is reached"
+        found.warning(("zones", number), text, zone.id)
+
+
+def _at(place: Place, text: str, level: Level = "error") -> Finding:
+    return Finding(level, f"zone {place[0]}, role {place[1]}", text, ("rota",))
+
+
+def _cannot(phone: Phone, step: Step) -> str:
+    return f"phone {phone.id!r} is a {phone.kind} and takes no {' or '.join(step.channels)}"
+
+
+def _phone(span: Span) -> str:
+    return span.on_call.phone.id if span.on_call.phone else ""
+
+
+def _words(span: Span) -> str:
+    return f"{span.on_call.reason.partition(': ')[2]} ({_phone(span)})"
