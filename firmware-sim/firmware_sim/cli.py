@@ -1,0 +1,53 @@
+"""``hub-sim``: simulated devices, phone network and broker."""
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+_DESCRIPTION = """\
+Everything around a hub, simulated: devices, the phone network, a broker.
+
+  hub-sim world HOME.toml --dir DIR    the devices of a home, in one process
+  hub-sim device KIND --dir DIR        one device, by hand
+  hub-sim phone --user U --password P  a text message service with phones to look at
+  hub-sim broker                       an MQTT 5 broker
+
+Each prints one line of JSON when it is ready. `hub-sim COMMAND --help` tells more."""
+
+#: Command: the module whose ``add_parser`` adds it, setting ``run(given) -> exit code``; one line of help.
+#: Only the module of the command given is imported: a broker need not wait for Bluetooth.
+_COMMANDS = {
+    "world": ("firmware_sim.world", "the devices of one home"),
+    "device": ("firmware_sim.interactive", "one device, by hand"),
+    "phone": ("firmware_sim.phone.command", "the phone network"),
+    "broker": ("firmware_sim.broker", "an MQTT 5 broker"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(
+        prog="hub-sim", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--verbose", action="store_true", help="tell more on standard error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (module, line) in _COMMANDS.items():
+        if name in arguments:
+            importlib.import_module(module).add_parser(commands)
+        else:
+            commands.add_parser(name, help=line)
+    given = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if given.verbose else logging.WARNING,
+        format="%(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    code: int = given.run(given)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""``hub-sim phone``: the phone network."""
+
+import argparse
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from firmware_sim.clock import SystemClock
+from firmware_sim.errors import Unfit
+from firmware_sim.phone.app import Service
+from firmware_sim.phone.model import Behaviour, Phone, is_number
+from firmware_sim.phone.network import Network
+from firmware_sim.process import say_ready
+
+_DESCRIPTION = """\
+Run a text message service that speaks the 46elks API, with the phones behind it.
+
+  send      POST /a1/sms   (basic auth; from, to, message, whendelivered)
+  look      open / in a browser: the phones side by side, with a box to type replies
+  reply     POST /phones/NUMBER/reply      {"message": "OK 47"}
+  misbehave POST /phones/NUMBER/behaviour  {"drop": true}   (or /behaviour for every phone)
+            on, drop, fail, slow_s, refuse_next, hang_next, duplicate_report, lose_webhook,
+            nurse: {"after_s": 2, "answer": "{ok}"} answers each text that asks for "OK 47"
+  follow    GET /messages, GET /phones, GET /events (server-sent events)
+
+Prints {"ready": true, "port": …} when it listens on 127.0.0.1."""
+_SERVICE_NUMBER = "+4700000000"
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``phone`` to the commands."""
+    parser = commands.add_parser(
+        "phone",
+        help="the phone network",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=int, default=0, help="TCP port (0: any free)")
+    parser.add_argument("--user", required=True, help="API user name")
+    parser.add_argument("--password", required=True, help="API password")
+    parser.add_argument("--incoming-url", help="where a phone's messages are posted to")
+    parser.add_argument("--number", default=_SERVICE_NUMBER, help="the service's own number")
+    parser.add_argument(
+        "--phone", action="append", default=[], metavar="NUMBER=LABEL", help="a phone; may be given again"
+    )
+    parser.add_argument(
+        "--nurse", type=float, metavar="SECONDS", help="every phone answers by itself after this long"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(given: argparse.Namespace) -> int:
+    try:
+        asyncio.run(_live(given, [_phone(text, given.nurse) for text in given.phone]))
+    except (OSError, Unfit) as error:
+        print(f"hub-sim phone: {error}", file=sys.stderr)  # noqa: T201 -- a command's answer
+        return 1
+    return 0
+
+
+def _phone(text: str, nurse_s: float | None) -> Phone:
+    number, _, label = text.partition("=")
+    if not is_number(number):
+        raise Unfit(f"--phone {text!r}: write it as +4700000012=nord-1 duty")
+    behaviour = Behaviour().changed({"nurse": None if nurse_s is None else {"after_s": nurse_s}})
+    return Phone(number, label or number, behaviour)
+
+
+async def _live(given: argparse.Namespace, phones: list[Phone]) -> None:
+    network = Network(phones, given.incoming_url, given.number, SystemClock())
+    service = Service(network, given.user, given.password)
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", given.port))
+        listening.listen()
+        port = listening.getsockname()[1]
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            say_ready(port=port)
+            yield
+
+        settings = uvicorn.Config(
+            service.app(lifespan), log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
+        server = _Server(settings, service)
+        await server.serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """A server that first ends the streams it would otherwise wait for."""
+
+    def __init__(self, settings: uvicorn.Config, service: Service) -> None:
+        super().__init__(settings)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._service.close()
+        await super().shutdown(sockets)

@@ -1,0 +1,59 @@
+"""What every simulator process does: say that it is ready in one line, then run until told to stop."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import Coroutine
+
+
+def say_ready(**facts: object) -> None:
+    """Print the one JSON line that whoever started this process waits for."""
+    print(json.dumps({"ready": True, **facts}), flush=True)  # noqa: T201 -- the line is the interface
+
+
+async def until_stopped() -> None:
+    """Return on SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Tasks:
+    """Background tasks of one owner: held so that they are not collected, cancelled together."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Run this beside everything else. An error in it goes to the loop's handler."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel what still runs and wait for its end."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            task.get_loop().call_exception_handler(
+                {"message": f"{task.get_name()} ended by an error", "exception": error, "task": task}
+            )
