@@ -1,0 +1,158 @@
+"""The central service: wiring only."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import uvicorn
+
+from hub.central import dose, presence
+from hub.central.api.app import create_app
+from hub.central.auditor import Auditor
+from hub.central.centre import Centre, Tx
+from hub.central.clockwork import Clockwork
+from hub.central.escalation import engine
+from hub.central.history import History, Outbox, SqlHistory, influx_history
+from hub.central.listener import Listener
+from hub.central.notify import outbox, receipts
+from hub.central.notify.channels.elks import ElksChannel
+from hub.central.notify.pipeline import Sender
+from hub.central.presence import Presence
+from hub.central.settings import Http, Settings, load
+from hub.central.site.apply import load_current
+from hub.central.site.keeper import CHANGED, SiteKeeper
+from hub.central.store.engine import Store
+from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
+from hub.central.tasks import keep_running
+from hub.domain.clock import SteadyClock
+from hub.domain.errors import PermanentError, TransientError
+from rules.loader import standard
+
+log = logging.getLogger(__name__)
+
+_PRESENCE_S = 1.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn within our own loop: the signals are the centre's."""
+
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]  # a context manager all the same
+        return nullcontext()
+
+
+async def run(settings: Settings) -> None:
+    """Run the centre until SIGTERM or SIGINT.
+
+    Raises:
+        PermanentError: The store cannot be opened, or no site was applied to it.
+    """
+    store = Store(settings.store)
+    site = store.read_now(load_current)
+    if site is None:
+        raise PermanentError(
+            f"store {settings.store} holds no site yet: apply one with `hub site apply SITE.toml --store URL`"
+        )
+    clock = SteadyClock()
+    centre = Centre(store, clock, site, settings.owner)
+    heard = Presence()
+    supervision = Supervision(heard)
+    listener = Listener(centre, heard, supervision, standard(), settings.mqtt)
+    keeper = SiteKeeper(centre, supervision, listener.readings.link, listener.connected_again)
+    elks = settings.elks
+    channel = ElksChannel(elks.base_url, elks.username, elks.password, elks.sender)
+    hooks_url = f"{settings.http.public_url}/hooks/46elks/{settings.hook_secret}"
+    sender = Sender(centre, {"sms": channel}, hooks_url)
+    clockwork = Clockwork(
+        centre,
+        {
+            engine.STEP: engine.step_due,
+            engine.DEADLINE: engine.deadline_due,
+            outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject)),
+            dose.WINDOW: dose.window_ended,
+            HUB: supervision.hub_due,
+            DEVICE: supervision.device_due,
+            DEAF: supervision.deaf_due,
+            CHANGED: keeper.changed,
+        },
+        {outbox.SEND: lambda subject: sender.start(int(subject))},
+    )
+    await centre.transact(keeper.arm)
+    history, history_loops = _history(settings, store, clock)
+    server = _Server(_http(settings.http, centre, history, settings.hook_secret))
+    loops: dict[str, Callable[[], Awaitable[None]]] = {
+        "alarm link": listener.alarms.link.run,
+        "reading link": listener.readings.link.run,
+        "alarm lane": lambda: listener.run(listener.alarms),
+        "reading lane": lambda: listener.run(listener.readings),
+        "clockwork": clockwork.run,
+        "site keeper": keeper.run,
+        "auditor": Auditor(centre, clock).run,
+        "presence": lambda: _write_presence(centre, heard),
+        "http": server.serve,
+        **history_loops,
+    }
+    await _until_stopped([keep_running(name, loop) for name, loop in loops.items()])
+    server.should_exit = True
+    await listener.alarms.link.close()
+    await listener.readings.link.close()
+    store.close()
+
+
+def _history(
+    settings: Settings, store: Store, clock: SteadyClock
+) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
+    """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
+    if settings.influx is None:
+        return SqlHistory(store), {}
+    writer, reader = influx_history(settings.influx)
+    return reader, {"history": Outbox(store, writer, clock).run}
+
+
+def _http(http: Http, centre: Centre, history: History, hook_secret: str) -> uvicorn.Config:
+    app = create_app(centre, history, hook_secret=hook_secret, secure_cookies=http.secure_cookies)
+    return uvicorn.Config(app, host=http.host, port=http.port, log_config=None, access_log=False, lifespan="off")
+
+
+async def _write_presence(centre: Centre, heard: Presence) -> None:
+    while True:
+        await asyncio.sleep(_PRESENCE_S)
+        news = heard.take()
+        if news == ({}, {}):
+            continue
+
+        def work(tx: Tx, news: tuple[presence.News, presence.News] = news) -> None:
+            presence.write(tx.connection, news)
+
+        try:
+            await centre.transact(work)
+        except TransientError as error:
+            log.warning("presence waits: %s", error)
+
+
+async def _until_stopped(loops: list[Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(loop) for loop in loops]
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def main(path: Path) -> None:
+    """Run the centre with the settings of a file.
+
+    Raises:
+        HubError: The settings are wrong, or the store cannot be used.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    asyncio.run(run(load(path)))
+
+

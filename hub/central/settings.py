@@ -1,0 +1,88 @@
+"""The centre's own settings: where its store, broker, provider and history are. One TOML file."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from hub.domain.errors import MalformedError
+from hub.wire.mqtt import MqttSettings
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Http(_Table, frozen=True, kw_only=True):
+    """Where the console and the provider's webhooks are served.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        public_url: How the provider reaches this centre, without a slash at the end.
+        secure_cookies: Whether browsers reach it by https only, as in production.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = "http://127.0.0.1:8080"
+    secure_cookies: bool = True
+
+
+class Elks(_Table, frozen=True, kw_only=True):
+    """The account at 46elks; ``sender`` is the number that replies come back to."""
+
+    base_url: str = "https://api.46elks.com"
+    username: str
+    password: str
+    sender: str
+
+
+class Influx(_Table, frozen=True, kw_only=True):
+    """The long history. ``token`` and ``org`` are for ``/api/v2/write``, ``username`` and ``password`` for 1.x."""
+
+    url: str
+    database: str = "welfare"
+    api: Literal["auto", "v1", "v2"] = "auto"
+    username: str | None = None
+    password: str | None = None
+    token: str | None = None
+    org: str | None = None
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """Everything.
+
+    Attributes:
+        owner: Name of this centre; keep it over restarts, so that it takes up its own leases again.
+        store: SQLAlchemy URL.
+        hook_secret: At least 32 characters that only the provider is told; part of the webhooks' address.
+    """
+
+    owner: str = "centre"
+    store: str = "sqlite:///central.db"
+    hook_secret: str
+    mqtt: MqttSettings
+    http: Http = Http()
+    elks: Elks
+    influx: Influx | None = None
+
+
+_SECRET_CHARS = 32  # 128 bits in hexadecimal
+
+
+def load(path: Path) -> Settings:
+    """Read the settings.
+
+    Raises:
+        MalformedError: The file is missing or wrong; the sentence names table and key.
+    """
+    try:
+        settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise MalformedError(f"settings {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise MalformedError(f"settings {path}: {error}") from error
+    if len(settings.hook_secret) < _SECRET_CHARS:
+        raise MalformedError(f"settings {path}: `hook_secret` needs at least {_SECRET_CHARS} characters")
+    return settings

@@ -1,0 +1,118 @@
+"""Dose windows: dispensed, not dispensed, unknown; on both databases."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.central.dose import windows
+from hub.central.incidents import desk as acts
+from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.presence import write
+from hub.central.site.model import Dose
+from hub.domain.clock import UTC
+from hub.domain.codes import Kind
+from tests.fakes.centre import DeskCentre
+
+OSLO = ZoneInfo("Europe/Oslo")
+# The site's dose: 20:30 local, half an hour; the clock of the tests stands at 20:00 local.
+START_S = 30 * 60
+END_S = 60 * 60
+
+
+async def heard(desk: DeskCentre, *, hub: bool = True, dispenser: bool = True) -> None:
+    if hub:
+        desk.presence.heard_hub("h-1", desk.clock.at)
+    if dispenser:
+        desk.presence.heard_device("dispenser-1", desk.clock.at, "device.alive", None, None)
+    news = desk.presence.take()
+    await desk.store.write(lambda connection: write(connection, news))
+
+
+async def doses(desk: DeskCentre) -> list[tuple[str, str]]:
+    return [
+        (row.kind, row.state) for row in await desk.incidents() if row.need.startswith("care:dispenser-1:dose")
+    ]
+
+
+async def until_the_end(desk: DeskCentre, *, hub: bool = True, dispenser: bool = True) -> None:
+    await desk.arm()
+    for _ in range(60):
+        await desk.pass_time(60)
+        await heard(desk, hub=hub, dispenser=dispenser)
+
+
+async def test_a_dose_given_in_its_window_raises_nothing(desk: DeskCentre) -> None:
+    await heard(desk)
+    await desk.arm()
+    await desk.pass_time(START_S + 60)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED))
+    await desk.pass_time(END_S)
+    assert await doses(desk) == []
+
+
+async def test_a_dose_not_given_is_raised_within_a_minute_of_its_window(desk: DeskCentre) -> None:
+    await until_the_end(desk)
+    assert await doses(desk) == []
+    await desk.pass_time(59)
+    assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "alerting")]
+
+
+@pytest.mark.parametrize(("hub", "dispenser"), [(False, True), (True, False), (False, False)])
+async def test_without_contact_it_is_unknown(desk: DeskCentre, hub: bool, dispenser: bool) -> None:
+    await until_the_end(desk, hub=hub, dispenser=dispenser)
+    await desk.pass_time(59)
+    assert await doses(desk) == [(Kind.DOSE_UNKNOWN, "alerting")]
+
+
+async def test_yesterdays_dose_that_arrives_today_is_not_todays(desk: DeskCentre) -> None:
+    await heard(desk)
+    await desk.arm()
+    await desk.pass_time(START_S + 60)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED, at=desk.clock.at - dt.timedelta(days=1)))
+    await heard(desk)
+    await desk.pass_time(END_S - START_S)
+    assert [kind for kind, _ in await doses(desk)] == [Kind.DOSE_NOT_DISPENSED]
+
+
+async def test_dispenser_and_clock_raise_one_incident(desk: DeskCentre) -> None:
+    await until_the_end(desk)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_NOT_DISPENSED))
+    await desk.pass_time(300)
+    assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "alerting")]
+
+
+async def test_what_was_settled_before_the_window_ended_is_not_raised_again(desk: DeskCentre) -> None:
+    await heard(desk)
+    await desk.arm()
+    await desk.pass_time(START_S + 600)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_NOT_DISPENSED))
+    await desk.centre.transact(
+        lambda tx: acts.act(tx, 1, Event.CLOSE, "user:x", outcome=Outcome.HELP_GIVEN, cause=Cause.MEDICATION)
+    )
+    await desk.pass_time(END_S)
+    assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "closed")]
+
+
+async def test_every_evening_has_its_window(desk: DeskCentre) -> None:
+    await desk.arm()
+    for _ in range(3):
+        await desk.pass_time(86_400)
+        await heard(desk)
+    assert len(await doses(desk)) == 3
+
+
+@given(
+    st.dates(dt.date(2026, 1, 1), dt.date(2028, 12, 31)),
+    st.integers(0, 23),
+    st.integers(0, 59),
+)
+def test_each_dose_is_there_exactly_once_a_local_day(date: dt.date, hour: int, minute: int) -> None:
+    dose = Dose(device="d", at=f"{hour:02}:{minute:02}", days="daily", window_min=30)
+    noon = dt.datetime.combine(date, dt.time(12), tzinfo=OSLO).astimezone(UTC)
+    found = windows([dose], "d", OSLO, noon, 3)
+    assert [window.start.astimezone(OSLO).date() for window in found] == [
+        date + dt.timedelta(days=ahead) for ahead in range(3)
+    ]

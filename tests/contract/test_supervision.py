@@ -1,0 +1,94 @@
+"""Absence: hubs, devices and the centre's own ears."""
+
+import datetime as dt
+
+from hub.central.presence import write
+from hub.central.supervision import hub_need
+from hub.domain.codes import Kind
+from tests.fakes.centre import DeskCentre
+from tests.fakes.site import TECHNICIAN
+
+
+async def heard(desk: DeskCentre, *devices: str, hub: bool = True) -> None:
+    if hub:
+        desk.presence.heard_hub("h-1", desk.clock.at)
+    for device in devices:
+        desk.presence.heard_device(device, desk.clock.at, "device.alive", 80, -60)
+    news = desk.presence.take()
+    await desk.store.write(lambda connection: write(connection, news))
+
+
+async def test_a_silent_hub_is_one_incident_that_names_its_residents(desk: DeskCentre) -> None:
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    await desk.pass_time(89)
+    assert await desk.incidents() == []
+    await desk.pass_time(2 * 3600)
+    lost = [row for row in await desk.incidents() if row.incident_class == "technical"]
+    assert [(row.kind, row.unprotected) for row in lost] == [(Kind.HUB_LOST, "r-1018 r-1017")] or [
+        (row.kind, row.unprotected) for row in lost
+    ] == [(Kind.HUB_LOST, "r-1017 r-1018")]
+    assert lost[0].opened_at == lost[0].occurred_at + dt.timedelta(seconds=90)
+    assert (await desk.told(lost[0].id))[0] == TECHNICIAN
+
+
+async def test_a_hub_that_is_heard_in_time_is_never_reported(desk: DeskCentre) -> None:
+    await heard(desk)
+    await desk.arm()
+    for _ in range(20):
+        await desk.pass_time(80)
+        await heard(desk)
+    assert await desk.incidents() == []
+
+
+async def test_a_hub_that_returns_clears_its_incident_and_gives_its_devices_time(desk: DeskCentre) -> None:
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    await desk.pass_time(3 * 3600)
+    await heard(desk)
+    await desk.centre.transact(lambda tx: desk.supervision.returned(tx, hub_need("h-1"), "h-1"))
+    desk.presence.lost.discard(hub_need("h-1"))
+    technical = [row for row in await desk.incidents() if row.incident_class == "technical"]
+    assert [(row.state, row.outcome) for row in technical] == [("closed", "cleared")]
+    for _ in range(44):
+        await desk.pass_time(80)
+        await heard(desk)
+    assert len([row for row in await desk.incidents() if row.incident_class == "technical"]) == 1
+
+
+async def test_a_hub_or_device_that_was_never_seen_is_reported_from_its_first_day(desk: DeskCentre) -> None:
+    await desk.arm()
+    await desk.pass_time(3599)
+    assert [row for row in await desk.incidents() if row.incident_class == "technical"] == []
+    await desk.pass_time(2)
+    (lost,) = [row for row in await desk.incidents() if row.incident_class == "technical"]
+    assert (lost.kind, lost.hub_id) == (Kind.HUB_LOST, "h-1")
+
+
+async def test_a_device_that_falls_silent_under_a_living_hub_is_reported_once(desk: DeskCentre) -> None:
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    for _ in range(100):
+        await desk.pass_time(80)
+        await heard(desk, "door-1", "dispenser-1")
+    (lost,) = [row for row in await desk.incidents() if row.kind == Kind.DEVICE_LOST]
+    assert (lost.device_id, lost.resident_id) == ("pendant-1", "r-1017")
+
+
+async def test_a_deaf_centre_blames_nobody_and_reports_itself(desk: DeskCentre) -> None:
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    desk.presence.listening_since = None
+    await desk.pass_time(7200)
+    assert [row.kind for row in await desk.incidents() if row.kind == Kind.HUB_LOST] == []
+    desk.presence.listening_since = desk.clock.at
+    await desk.pass_time(89)
+    assert [row.kind for row in await desk.incidents() if row.kind == Kind.HUB_LOST] == []
+    await desk.pass_time(2)
+    assert [row.kind for row in await desk.incidents() if row.kind == Kind.HUB_LOST] == [Kind.HUB_LOST]
+
+
+async def test_deaf_for_too_long_is_one_incident_for_everybody(desk: DeskCentre) -> None:
+    await desk.centre.transact(lambda tx: desk.supervision.deaf_due(tx, "centre"))
+    (incident,) = await desk.incidents()
+    assert (incident.kind, incident.unprotected) == (Kind.CENTRE_DEAF, "r-1017 r-1018")

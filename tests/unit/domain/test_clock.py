@@ -1,0 +1,54 @@
+import datetime as dt
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.domain.clock import UTC, SteadyClock, SystemClock, TimeQuality
+
+
+class Hands:
+    """A machine's clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.wall = 1_795_000_000.0
+        self.mono = 50.0
+
+    def go_on(self, seconds: float) -> None:
+        self.wall += seconds
+        self.mono += seconds
+
+
+@given(st.lists(st.floats(-7200, 7200), max_size=20))
+def test_no_jump_moves_a_deadline(jumps: list[float]) -> None:
+    hands = Hands()
+    clock = SteadyClock(lambda: hands.wall, lambda: hands.mono)
+    start = clock.now().utc
+    for jump in jumps:
+        hands.wall += jump if abs(jump) > 2 * len(jumps) + 2 else 0
+        hands.go_on(60)
+        clock.now()
+    elapsed = (clock.now().utc - start).total_seconds()
+    # What is followed is at most two seconds a step: sums of jumps that come back to within that.
+    assert abs(elapsed - 60 * len(jumps)) <= 2 * len(jumps) + 1e-3
+
+
+def test_small_corrections_are_followed_and_a_jump_is_told() -> None:
+    hands = Hands()
+    clock = SteadyClock(lambda: hands.wall, lambda: hands.mono)
+    hands.wall += 0.5
+    assert clock.now().utc.timestamp() == hands.wall
+    hands.wall += 3600
+    assert clock.now().utc.timestamp() == hands.wall - 3600
+    assert round(clock.jump_s) == 3600
+    assert clock.now().quality is TimeQuality.ESTIMATED
+    hands.wall -= 3600
+    clock.now()
+    assert clock.jump_s == 0
+
+
+def test_the_machines_clock_is_believed_as_far_as_floor_and_kernel_allow() -> None:
+    past = dt.datetime(2026, 1, 1, tzinfo=UTC)
+    future = dt.datetime(2999, 1, 1, tzinfo=UTC)
+    assert SystemClock(past, lambda: True).now().quality is TimeQuality.SYNCED
+    assert SystemClock(past, lambda: False).now().quality is TimeQuality.ESTIMATED
+    assert SystemClock(future, lambda: True).now().quality is TimeQuality.UNKNOWN
