@@ -27,6 +27,8 @@ BACKOFF_MAX_S = 10.0
 STEADY_S = 10.0
 # A refused subscription is asked for again this often: somebody may be mending the access list.
 RESUBSCRIBE_S = 10.0
+# So many short connections in a row look like two clients with one name; Mosquitto 2.0 does not tell which it is.
+SUSPICIOUS = 3
 # Messages in flight; Mosquitto allows 20 unless told otherwise (max_inflight_messages).
 WINDOW = 20
 
@@ -74,6 +76,7 @@ class MqttLink:
         self._window = WINDOW
         self._closing = asyncio.Event()
         self._complaint = ""
+        self._short_lives = 0
         self.generation = 0
         self.stale_acks = 0
         self.refused_posts = 0
@@ -92,6 +95,7 @@ class MqttLink:
             await self._live_once()
             if loop.time() - began > STEADY_S:
                 wait_s = BACKOFF_FIRST_S
+                self._short_lives = 0
             try:
                 async with asyncio.timeout(random.uniform(wait_s / 2, wait_s)):  # noqa: S311, no secret
                     await self._closing.wait()
@@ -195,8 +199,12 @@ class MqttLink:
         finally:
             connection.close()
         if up and not self._closing.is_set():
-            self._complain(f"connection lost: {connection.ended.result()}")
-            self._tell(self._on_disconnect, connection.ended.result())
+            reason = connection.ended.result()
+            self._short_lives += 1
+            if self._short_lives >= SUSPICIOUS:
+                reason += f"; does another client call itself {self._settings.client_id!r} too?"
+            self._complain(f"connection lost: {reason}")
+            self._tell(self._on_disconnect, reason)
 
     async def _subscribe(self, connection: Connection, wanted: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         refused = await connection.subscribe(wanted)

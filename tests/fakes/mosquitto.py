@@ -62,7 +62,8 @@ class Mosquitto:
         lines = [
             f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {'false' if passwords else 'true'}",
-            "max_queued_messages 0",
+            # Not 0, "no limit": Mosquitto 2.0.11 then ends the connection of whoever publishes to a denied topic.
+            "max_queued_messages 1000000",
             "set_tcp_nodelay true",
             f"persistence {'true' if persistence else 'false'}",
             f"persistence_location {directory}/",
