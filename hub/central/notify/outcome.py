@@ -99,6 +99,7 @@ def delivered(tx: Tx, row: sa.Row[Any], provider_ref: str, at: dt.datetime) -> N
         row.id,
         state=MessageState.DELIVERED,
         reason="",
+        sent_at=row.sent_at or when,
         delivered_at=when,
         provider_ref=row.provider_ref or provider_ref,
     )

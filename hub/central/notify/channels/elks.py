@@ -16,12 +16,12 @@ _CONNECT_S = 5.0
 _TOTAL_S = 10.0
 _AT_ONCE = 50
 
+# 403 is not among these: 46elks says it to a wrong number as well as to an account without credit.
 # Our account or our address is wrong, not this message: no other message would be taken either.
 _NOT_US = frozenset(
     {
         httpx.codes.UNAUTHORIZED,
         httpx.codes.PAYMENT_REQUIRED,
-        httpx.codes.FORBIDDEN,  # also: no credit left
         httpx.codes.NOT_FOUND,
         httpx.codes.METHOD_NOT_ALLOWED,
     }
@@ -58,6 +58,7 @@ class ElksChannel:
             base_url=base_url,
             auth=(username, password),
             timeout=httpx.Timeout(_TOTAL_S, connect=_CONNECT_S),
+            trust_env=False,  # a proxy or a .netrc of the machine must not decide where alarms go
             limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE),
         )
 

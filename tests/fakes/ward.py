@@ -1,0 +1,117 @@
+"""A small ward to test with: a site, a clock that tests move, a centre on SQLite, and a channel that obeys."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from hub.central.centre import Centre
+from hub.central.incidents import desk
+from hub.central.notify.channels.base import Accepted, Capability, Outgoing
+from hub.central.site.directory import Directory
+from hub.central.site.model import Language, Phone, Plan, Resident, Settings, Shift, Site, Step, Zone
+from hub.central.store.engine import Store
+from hub.central.store.tables import messages
+from hub.domain.clock import UTC, Now
+from hub.domain.codes import Kind
+
+START = dt.datetime(2026, 11, 21, 20, 0, tzinfo=UTC)  # 21:00 in Oslo
+DUTY = "+4700000012"
+LEADER = "+4700000022"
+STRANGER = "+4700000099"
+
+
+class HandClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.utc = START
+
+    def now(self) -> Now:
+        return Now(self.utc, 0.0)
+
+    def move(self, seconds: float) -> None:
+        self.utc += dt.timedelta(seconds=seconds)
+
+
+def make_site(language: Language = "nb") -> Directory:
+    shifts = [
+        Shift(zone="nord-1", role=role, phone=phone, days="daily", start="00:00", end="24:00")
+        for role, phone in (("duty", "p-duty"), ("leader", "p-leader"))
+    ]
+    plans = tuple(
+        Plan(incident_class=cls, steps=(Step(roles=("duty",)), Step(roles=("leader",))))
+        for cls in ("care", "technical")
+    )
+    return Directory(
+        Site(
+            site=Settings(name="Test", language=language),
+            phones=(Phone(id="p-duty", number=DUTY), Phone(id="p-leader", number=LEADER)),
+            zones=(Zone(id="nord-1", last_resort="p-leader"),),
+            rota=tuple(shifts),
+            plans=plans,
+            residents=(Resident(id="r-1", zone="nord-1"),),
+        ),
+        version=1,
+    )
+
+
+def open_centre(folder: Path, clock: HandClock, language: Language = "nb") -> Centre:
+    return Centre(Store(f"sqlite:///{folder}/central.db"), clock, make_site(language), "centre-1")
+
+
+def press(resident: str = "r-1", at: dt.datetime = START, **more: object) -> desk.Finding:
+    values: dict[str, object] = {
+        "incident_class": "care",
+        "kind": Kind.ALARM_PRESSED,
+        "severity": 40,
+        "need": f"alarm:{resident}",
+        "reason": "pressed",
+        "zone": "nord-1",
+        "occurred_at": at,
+        "resident_id": resident,
+    }
+    return desk.Finding(**(values | more))  # type: ignore[arg-type] # a test's shorthand
+
+
+async def raised(centre: Centre, resident: str = "r-1", **more: object) -> int:
+    return await centre.transact(
+        lambda tx: desk.raise_incident(tx, press(resident, centre.clock.now().utc, **more))
+    )
+
+
+async def message_of(centre: Centre, incident: int) -> sa.Row[tuple[object, ...]]:
+    """The last message about an incident."""
+    query = sa.select(messages).where(messages.c.incident_id == incident).order_by(messages.c.id.desc())
+    return await centre.store.read(lambda connection: connection.execute(query.limit(1)).one())
+
+
+class ObedientChannel:
+    """Does what the test says: accepts, fails, or waits."""
+
+    name = "sms"
+    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.errors: list[Exception] = []
+        self.gate: asyncio.Event | None = None
+        self.at_once = 0
+        self.most_at_once = 0
+        self.before: Callable[[Outgoing], None] = lambda _outgoing: None
+
+    async def send(self, outgoing: Outgoing) -> Accepted:
+        self.sent.append(outgoing)
+        self.before(outgoing)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            if self.errors:
+                raise self.errors.pop(0)
+            return Accepted(f"ref-{len(self.sent)}")
+        finally:
+            self.at_once -= 1

@@ -1,0 +1,181 @@
+"""Every text of every kind and language: it fits, it says what it must, and it gives nobody away."""
+
+import datetime as dt
+import re
+import string
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.central.site.model import Language
+from hub.central.texts import alert_text, gsm, render
+from hub.central.texts.language import LANGUAGES, sentence, table
+from hub.domain.codes import Kind
+from tests.fakes.ward import START, make_site
+
+SITES = {language: make_site(language) for language in ("nb", "nn", "en")}
+TO_PHONES = ("kind", "alert", "state", "reply")
+# What a text on a lost phone must not say: illness, drugs, persons, addresses.
+GIVES_AWAY = re.compile(
+    r"medisin|medicine|medication|legemid|tablett|pille|\bpill|diagnos|diabet|demens|dementia|insulin|blod|blood|"
+    r"glukose|glucose|hjerte|heart|oksygen|spo2|temperatur|vekt|\bnavn\b|\bname\b|adress|personnum|født",
+    re.IGNORECASE,
+)
+PLACES = re.compile(r"{(\w+)}")
+names = st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=48)
+
+
+def incident(**columns: object) -> Any:
+    row: dict[str, object] = {
+        "id": 47,
+        "incident_class": "care",
+        "kind": Kind.ALARM_PRESSED,
+        "zone": "nord-1",
+        "resident_id": "r-12",
+        "device_id": "d-1",
+        "hub_id": "h-1",
+        "room": "bad",
+        "unprotected": "",
+        "test": False,
+        "flags": "",
+        "occurred_at": START,
+        "presses": 1,
+    }
+    return SimpleNamespace(**(row | columns))
+
+
+@given(
+    kind=st.sampled_from(Kind),
+    language=st.sampled_from(LANGUAGES),
+    row=st.fixed_dictionaries(
+        {
+            "id": st.integers(1, 10**7),
+            "incident_class": st.sampled_from(["care", "technical"]),
+            "resident_id": st.none() | names,
+            "device_id": st.none() | names,
+            "hub_id": st.none() | names,
+            "room": st.none() | st.text(max_size=64),
+            "unprotected": st.lists(names, max_size=40).map(" ".join),
+            "test": st.booleans(),
+            "flags": st.sampled_from(["", "counter_back bad_time"]),
+            "presses": st.integers(1, 99),
+            "occurred_at": st.timedeltas(dt.timedelta(days=-400), dt.timedelta(hours=1)).map(lambda d: START + d),
+        }
+    ),
+    again=st.booleans(),
+)
+def test_every_alert_is_one_text_and_asks_for_its_number(
+    kind: Kind, language: Language, row: dict[str, object], again: bool
+) -> None:
+    text = alert_text(SITES[language], incident(kind=kind, **row), START, again=again)
+    assert gsm.fits(text), (len(text), text)
+    assert text.endswith(f"OK {row['id']}.")
+    assert render(language, f"kind.{kind}") in text
+    assert not GIVES_AWAY.search(render(language, f"kind.{kind}"))
+
+
+def test_an_alert_word_for_word() -> None:
+    assert alert_text(SITES["nb"], incident(), START) == "47 Trygghetsalarm: r-12, bad, 21:00. Svar OK 47."
+
+
+def test_a_late_odd_repeated_test_says_so() -> None:
+    row = incident(
+        occurred_at=START - dt.timedelta(hours=2, minutes=5), flags="counter_back", presses=3, test=True
+    )
+    assert alert_text(SITES["nb"], row, START, again=True) == (
+        "TEST IGJEN, ingen kom: 47 Trygghetsalarm: r-12, bad, 18:55 (2 t 5 min gammel), 3 ganger. "
+        "NB! usikker melding. Svar OK 47."
+    )
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(60, ""), (61, " (1 min old)"), (90_061, " (1 d 1 h old)")])
+def test_age_is_told_when_it_is_more_than_a_minute(seconds: int, said: str) -> None:
+    text = alert_text(SITES["en"], incident(occurred_at=START - dt.timedelta(seconds=seconds)), START)
+    assert (said in text) if said else ("old" not in text)
+
+
+def test_yesterday_is_named_in_local_time() -> None:
+    # 22:30 UTC is 23:30 in Oslo; 23:30 UTC is tomorrow there.
+    at = dt.datetime(2026, 11, 20, 22, 30, tzinfo=dt.UTC)
+    assert ", 20.11. 23:30 (1 h 0 min old)." in alert_text(
+        SITES["en"], incident(occurred_at=at), at + dt.timedelta(hours=1)
+    )
+
+
+def test_a_lost_hub_names_who_is_unprotected_as_far_as_there_is_room() -> None:
+    row = incident(
+        kind=Kind.HUB_LOST,
+        incident_class="technical",
+        resident_id=None,
+        device_id=None,
+        room=None,
+        unprotected=" ".join(f"r-{n:04}" for n in range(40)),
+    )
+    text = alert_text(SITES["nb"], row, START)
+    found = re.search(r"h-1 ((?:r-\d{4} )+)\+(\d+)", text)
+    assert found
+    assert len(found[1].split()) + int(found[2]) == 40
+    assert gsm.LIMIT - len(text) < len(" r-0000")
+
+
+def test_an_alarm_from_nobody_known_says_where_it_came_from() -> None:
+    text = alert_text(SITES["nb"], incident(resident_id=None), START)
+    assert "ukjent beboer d-1 h-1" in text
+
+
+def test_an_unknown_dose_says_that_it_is_unknown_and_why() -> None:
+    text = alert_text(SITES["nb"], incident(kind=Kind.DOSE_UNKNOWN), START)
+    assert "Ukjent om dose er tatt, ingen kontakt" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_has_a_phrase(language: str) -> None:
+    assert set(table(language)["kind"]) == {str(kind) for kind in Kind}
+
+
+def test_languages_have_the_same_sentences_with_the_same_places() -> None:
+    def shape(language: str) -> dict[tuple[str, str], set[str]]:
+        return {
+            (name, entry): set(PLACES.findall(text))
+            for name, entries in table(language).items()
+            for entry, text in entries.items()
+        }
+
+    assert shape("nn") == shape("nb") == shape("en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sentences_for_phones_are_gsm_and_give_nobody_away(language: str) -> None:
+    for name in TO_PHONES:
+        for entry, text in table(language)[name].items():
+            said = PLACES.sub("", text)
+            assert gsm.BASIC.issuperset(said), (name, entry)
+            assert not GIVES_AWAY.search(said), (name, entry)
+
+
+def test_what_a_language_lacks_comes_from_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sentence("nn", "kind.alarm.pressed") == "Tryggleiksalarm"
+    monkeypatch.delitem(table("nn")["kind"], "alarm.pressed")
+    assert sentence("nn", "kind.alarm.pressed") == "Trygghetsalarm"
+    monkeypatch.delitem(table("nb")["kind"], "alarm.pressed")
+    assert sentence("nn", "kind.alarm.pressed") == "Safety alarm"
+    assert sentence("nn", "kind.none.such") == "kind.none.such"
+
+
+@given(st.text(max_size=80))
+def test_plain_text_is_one_line_of_the_basic_alphabet(text: str) -> None:
+    said = gsm.plain(text)
+    assert gsm.BASIC.issuperset(said)
+    assert "\n" not in said
+
+
+def test_sami_letters_keep_their_likeness() -> None:
+    assert gsm.plain("Čáhcesuolu, áŋgir\n đ") == "Cahcesuolu, angir d"
+
+
+@given(st.lists(names, max_size=20), st.integers(10, 160))
+def test_joined_names_never_outgrow_their_room(several: list[str], width: int) -> None:
+    assert len(gsm.join(several, width)) <= width
