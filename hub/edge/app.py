@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 # Local time's distance from UTC is looked at this often, for drivers whose devices show local time.
 _RECONCILE_S = 60.0
+# Where the journal keeps how the last run ended.
+_STOPPED = "stopped"
 
 
 class Edge:
@@ -76,16 +78,25 @@ class Edge:
         notifier = Notifier()
         try:
             await self.configuration.load()
-            await self.recorder.say(Kind.HUB_STARTED, {"version": _version(), "reason": "start"})
+            await self.recorder.say(Kind.HUB_STARTED, {"version": _version(), "reason": await self._reason()})
             self._start_tasks(notifier)
             notifier.notify("READY=1")
             await stop.wait()
             log.info("edge: stopping")
             notifier.notify("STOPPING=1")
+            await self.recorder.keep(_STOPPED, b"in order")
         finally:
             await self.link.close()
             await self.supervisor.stop_all()
             await self.recorder.close()
+
+    async def _reason(self) -> str:
+        """Tell why there was a start: the first one, after an orderly stop, or after a fall."""
+        stopped = await self.recorder.meta(_STOPPED)
+        await self.recorder.keep(_STOPPED, b"running")
+        if stopped is None:
+            return "first start"
+        return "stopped in order" if stopped == b"in order" else "interrupted"
 
     def _start_tasks(self, notifier: Notifier) -> None:
         start = self.supervisor.start

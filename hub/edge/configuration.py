@@ -86,12 +86,7 @@ class Configuration:
         if not payload:
             return  # the retained message was cleared: keep what we have
         try:
-            new = config.decode(payload, self._hub_id)
-            _check(new)
-            if new.version == self.current.version and new != self.current:
-                raise MalformedError(
-                    f"configuration: version {new.version} again, with other content; raise its version"
-                )
+            new = self._read(payload)
         except MalformedError as error:
             await self._refuse(payload, error)
             return
@@ -102,6 +97,15 @@ class Configuration:
             self.current = new
             log.info("configuration: version %d taken", new.version)
             self._on_change(new)
+
+    def _read(self, payload: bytes) -> HubConfig:
+        new = config.decode(payload, self._hub_id)
+        _check(new)
+        if new.version == self.current.version and new != self.current:
+            raise MalformedError(
+                f"configuration: version {new.version} again, with other content; raise its version"
+            )
+        return new
 
     async def _refuse(self, payload: bytes, error: HubError) -> None:
         log.error("configuration refused: %s", error)

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 SEQ_LEAP = 1_000_000
 # The clock floor is written when it moved by this much: a page less to sync in most commits.
 _FLOOR_STEP = dt.timedelta(minutes=1)
+# SQLite's page, and its own figure for a log that is folded in (1000 pages).
+_PAGE, _LOG_PAGES_MIN, _LOG_PAGES_MAX = 4096, 16, 1000
 _EVICT_SHARE = 10
 _EVICT_MIN = 50
 
@@ -111,6 +113,9 @@ class Journal:
         self.volatile = volatile
         self.damages: list[str] = []
         prepare(connection, durable=not volatile)
+        # The log must fit into the reserve twice: folding it into the file is how room is made.
+        pages = max(_LOG_PAGES_MIN, self._limits.reserve_bytes // _PAGE // 2)
+        self._db.execute(f"PRAGMA wal_autocheckpoint={min(_LOG_PAGES_MAX, pages)}").fetchall()
         self._load()
 
     def _load(self) -> None:

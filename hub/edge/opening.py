@@ -20,12 +20,13 @@ from hub.domain.codes import Lane
 from hub.domain.errors import PermanentError, TransientError
 from hub.edge.journal import Draft, Journal, JournalDamagedError, JournalFullError, Limits, checksum
 from hub.edge.sidefiles import Mark, Reserve
-from hub.edge.sqlite import Connect, Connection, connect, is_busy
+from hub.edge.sqlite import Connect, Connection, connect, is_busy, is_full
 from hub.wire.envelope import Event
 
 log = logging.getLogger(__name__)
 
 _KEPT_META = ("config", "floor", "evicted")
+_ENTRIES = "SELECT seq, lane, payload, crc FROM entries ORDER BY seq"
 _event = msgspec.json.Decoder(Event)
 
 
@@ -64,19 +65,34 @@ def open_journal(folder: Path, *, limits: Limits | None = None, connector: Conne
 
 def _open(folder: Path, stem: str, limits: Limits, connector: Connect) -> Journal:
     reserve = Reserve(folder / "journal.reserve", limits.reserve_bytes)
+    try:
+        return _open_once(folder, stem, limits, connector, reserve)
+    except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise TransientError("journal: another process has it open; run one edge only") from error
+        if not is_full(error):
+            raise
+    # Even opening takes a page; the journal makes the reserve again when there is room.
+    reserve.free()
+    return _open_once(folder, stem, limits, connector, reserve)
+
+
+def _open_once(folder: Path, stem: str, limits: Limits, connector: Connect, reserve: Reserve) -> Journal:
     connection = connector(str(folder / f"{stem}.db"))
     try:
         mark = Mark(folder / "journal.mark")
         journal = Journal(connection, limits=limits, reserve=reserve, mark=mark)
-        rows = [row for (row,) in connection.execute("PRAGMA quick_check(3)").fetchall()]
-        if rows != ["ok"]:
-            raise JournalDamagedError("; ".join(str(row) for row in rows))
-    except BaseException as error:
+        _check(connection)
+    except BaseException:
         connection.close()
-        if isinstance(error, sqlite3.OperationalError) and is_busy(error):
-            raise TransientError("journal: another process has it open; run one edge only") from error
         raise
     return journal
+
+
+def _check(connection: Connection) -> None:
+    rows = [row for (row,) in connection.execute("PRAGMA quick_check(3)").fetchall()]
+    if rows != ["ok"]:
+        raise JournalDamagedError("; ".join(str(row) for row in rows))
 
 
 def _rescue(folder: Path, limits: Limits, connector: Connect, reason: str) -> Journal:
@@ -138,9 +154,7 @@ def _salvage(damaged: Connection, fresh: Journal) -> int:
         damaged.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
         for order in ("ASC", "DESC"):
             # From both ends: a torn page hides what is behind it, in one direction.
-            for seq, lane, payload, crc in _readable(
-                damaged, f"SELECT seq, lane, payload, crc FROM entries ORDER BY seq {order}"
-            ):
+            for seq, lane, payload, crc in _readable(damaged, f"{_ENTRIES} {order}"):
                 if isinstance(payload, bytes) and crc == checksum(seq, lane, payload):
                     with suppress(msgspec.DecodeError, ValueError):
                         drafts[seq] = Draft(Lane(lane), _event.decode(payload))

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -216,7 +217,7 @@ class Recorder:
                 self._write(jobs)
             elif call:
                 work, done = call
-                self._settle(done, lambda work=work: self._guarded(work))  # type: ignore[misc] -- bound now
+                self._settle(done, partial(self._guarded, work))
             else:
                 return
             self._report_damages()

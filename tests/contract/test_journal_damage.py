@@ -119,7 +119,7 @@ def test_a_log_that_lost_commits_is_noticed(tmp_path: Path) -> None:
 def test_a_rescue_that_is_cut_short_is_done_again(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = filled / "journal.db"
     data = bytearray(path.read_bytes())
-    data[5 * 4096 : 6 * 4096] = bytes(4096)
+    data[14 * 4096 : 15 * 4096] = bytes(4096)
     path.write_bytes(bytes(data))
     real = Path.rename
     monkeypatch.setattr(Path, "rename", _die)

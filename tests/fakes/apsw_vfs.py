@@ -103,14 +103,14 @@ class _File:
         return 0
 
 
-class PowerCutVfs(apsw.VFS):  # type: ignore[misc] -- apsw ships no types here
+class PowerCutVfs(apsw.VFS):
     """Registers a :class:`Disk` under a name."""
 
     def __init__(self, name: str, disk: Disk) -> None:
         super().__init__(name, "")
         self._disk = disk
 
-    def xOpen(self, name: Any, flags: list[int]) -> _File:  # noqa: ANN401, N802 -- SQLite's name
+    def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: ANN401, N802 -- SQLite's name
         path = name.filename() if isinstance(name, apsw.URIFilename) else name or "temporary"
         flags[1] = flags[0]
         return _File(self._disk, self._disk.files.setdefault(path, DiskFile()))
