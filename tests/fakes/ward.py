@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -98,20 +97,19 @@ class ObedientChannel:
         self.sent: list[Outgoing] = []
         self.errors: list[Exception] = []
         self.gate: asyncio.Event | None = None
-        self.at_once = 0
-        self.most_at_once = 0
-        self.before: Callable[[Outgoing], None] = lambda _outgoing: None
+        self._news = asyncio.Event()
 
     async def send(self, outgoing: Outgoing) -> Accepted:
         self.sent.append(outgoing)
-        self.before(outgoing)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            if self.gate is not None:
-                await self.gate.wait()
-            if self.errors:
-                raise self.errors.pop(0)
-            return Accepted(f"ref-{len(self.sent)}")
-        finally:
-            self.at_once -= 1
+        self._news.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        return Accepted(f"ref-{len(self.sent)}")
+
+    async def until_sent(self, count: int = 1) -> None:
+        """Wait until so many attempts have begun."""
+        while len(self.sent) < count:
+            self._news.clear()
+            await self._news.wait()

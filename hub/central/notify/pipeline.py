@@ -35,7 +35,7 @@ class Sender:
     """Carries messages to their channels. Independent messages never wait for each other.
 
     It follows the centre's commits: what a commit has written to the outbox leaves at once. What must be
-    tried again comes from clockwork through :meth:`carry`.
+    tried again comes from clockwork through :meth:`start`.
 
     Args:
         centre: Whose messages.
@@ -56,9 +56,9 @@ class Sender:
         for message_id in effects.outgoing:
             self._begin(message_id, self._first)
 
-    def carry(self, subject: str) -> None:
+    def start(self, message_id: int) -> None:
         """Begin an attempt at a message that is due; the work of a due ``message.send``."""
-        self._begin(int(subject), self._again)
+        self._begin(message_id, self._again)
 
     async def send(self, message_id: int) -> None:
         """Make one attempt at a message, or wait for the one that is under way."""

@@ -58,9 +58,9 @@ def delivered(
         _failed(tx, row.id, row.state, row.provider_ref, provider_ref)
 
 
-def overdue(tx: Tx, subject: str) -> None:
+def overdue(tx: Tx, message_id: int) -> None:
     """No report came in time (the work of a due ``message.receipt``): escalation waits no longer."""
-    engine.no_receipt(tx, int(subject))
+    engine.no_receipt(tx, message_id)
 
 
 def _named(tx: Tx, channel: str, provider_ref: str) -> int | None:

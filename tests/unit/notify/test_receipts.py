@@ -1,6 +1,7 @@
 """Delivery reports: once, twice, too early, never, about nothing, and the wrong way round."""
 
 import datetime as dt
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -108,7 +109,7 @@ async def test_a_report_that_is_faster_than_our_note(centre: Centre) -> None:
     message = await message_of(centre, number)
     assert (message.state, message.provider_ref, message.attempts) == ("delivered", "ref-1", 1)
     for kind in (SEND, RECEIPT):
-        assert await centre.transact(lambda tx, kind=kind: clockwork.scheduled(tx, kind, str(message_id))) is None
+        assert await centre.transact(partial(clockwork.scheduled, kind=kind, subject=str(message_id))) is None
 
 
 async def test_of_two_attempts_any_may_arrive_and_only_the_last_may_fail(centre: Centre) -> None:
@@ -137,6 +138,6 @@ async def test_never_reported_brings_the_next_step(centre: Centre) -> None:
     number, message_id = await sent(centre)
 
     await centre.transact(lambda tx: clockwork.unschedule(tx, RECEIPT, str(message_id)))  # as the clockwork does
-    await centre.transact(lambda tx: receipts.overdue(tx, str(message_id)))
+    await centre.transact(lambda tx: receipts.overdue(tx, message_id))
     assert await numbers(centre) == [DUTY, LEADER]
     assert "no_receipt" in await history(centre, number)

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.central.centre import Centre
+from hub.central.escalation import engine
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.notify.replies import Inbound, receive
@@ -147,7 +148,7 @@ async def test_a_bare_ok_typed_before_the_phone_was_told_asks_which(centre: Cent
 async def test_who_comes_late_is_told_which_phone_took_it_and_when(centre: Centre, clock: HandClock) -> None:
     number = await raised(centre)
     clock.move(600)  # the leader's step
-    await centre.transact(lambda tx: desk.engine.step_due(tx, str(number)))
+    await centre.transact(lambda tx: engine.step_due(tx, str(number)))
     await text(centre, f"OK {number}", sender=LEADER)
     clock.move(60)
     assert await text(centre, f"OK {number}") == f"{number} er tatt av p-leader kl. 21:10: tatt."

@@ -3,8 +3,8 @@
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -164,8 +164,7 @@ async def test_messages_never_wait_for_each_other(centre: Centre, channel: Obedi
     sender = Sender(centre, {"sms": channel}, HOOKS)
     gate = channel.gate = asyncio.Event()
     hanging = await raised(centre, "r-1")
-    while not channel.sent:
-        await asyncio.sleep(0)
+    await channel.until_sent()
     channel.gate = None
     number = await raised(centre, "r-2")
     await sender.send((await message_of(centre, number)).id)
@@ -181,16 +180,13 @@ async def test_retries_that_hang_do_not_hold_back_a_new_alarm(centre: Centre, ch
     channel.gate = asyncio.Event()
     sender = Sender(centre, {"sms": channel}, HOOKS)
     for message_id in old:
-        sender.carry(str(message_id))
-    while len(channel.sent) < 25:
-        await asyncio.sleep(0.001)
+        sender.start(message_id)
+    await channel.until_sent(25)
     new = (await message_of(centre, await raised(centre, "r-new"))).id
-    while new not in {outgoing.message_id for outgoing in channel.sent}:
-        await asyncio.sleep(0.001)
-    assert len(channel.sent) == 26
+    await channel.until_sent(26)
+    assert channel.sent[-1].message_id == new
     channel.gate.set()
-    while len(channel.sent) < 41:
-        await asyncio.sleep(0.001)
+    await channel.until_sent(41)
     await sender.close()
 
 
@@ -199,10 +195,9 @@ async def test_one_message_is_never_under_way_twice(centre: Centre, channel: Obe
     channel.gate = asyncio.Event()
     number = await raised(centre)
     message_id = (await message_of(centre, number)).id
-    sender.carry(str(message_id))
+    sender.start(message_id)
     waiting = asyncio.create_task(sender.send(message_id))
-    while not channel.sent:
-        await asyncio.sleep(0)
+    await channel.until_sent()
     channel.gate.set()
     await waiting
     await sender.send(message_id)
@@ -235,7 +230,7 @@ async def test_killed_between_acceptance_and_note_it_is_sent_again(
     carried = asyncio.Event()
 
     def carry(subject: str) -> None:
-        sender.carry(subject)
+        sender.start(int(subject))
         carried.set()
 
     loop = asyncio.create_task(clockwork.Clockwork(centre, {"incident.step": _nothing}, {SEND: carry}).run())
@@ -256,7 +251,7 @@ async def test_a_store_that_is_away_is_waited_for_with_the_note(
     message_id = (await message_of(centre, number)).id
     real, failures = centre.transact, [TransientError("away")] * 3
 
-    async def away(work: Any, *, urgent: bool = False) -> Any:
+    async def away(work: Callable[[Tx], object], *, urgent: bool = False) -> object:
         if failures:
             raise failures.pop()
         return await real(work, urgent=urgent)
@@ -282,8 +277,7 @@ async def test_cancelled_while_the_provider_hangs_it_stays_due(centre: Centre, c
     sender = Sender(centre, {"sms": channel}, HOOKS)
     channel.gate = asyncio.Event()
     number = await raised(centre)
-    while not channel.sent:
-        await asyncio.sleep(0)
+    await channel.until_sent()
     await sender.close(grace_s=0.01)
     message = await message_of(centre, number)
     assert (message.state, await due_at(centre, SEND, message.id)) == ("queued", START)
@@ -295,8 +289,7 @@ async def test_sent_while_somebody_took_the_incident_is_told_as_it_was(
     sender = Sender(centre, {"sms": channel}, HOOKS)
     channel.gate = asyncio.Event()
     number = await raised(centre)
-    while not channel.sent:
-        await asyncio.sleep(0)
+    await channel.until_sent()
     await take(centre, number)
     channel.gate.set()
     await sender.close()

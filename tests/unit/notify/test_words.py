@@ -22,7 +22,7 @@ from hub.central.texts.language import LANGUAGES, table
         "JA 47",
         "yes, 47",
         "#47: ok",
-        "ＯＫ ４７",
+        "\uff2f\uff2b \uff14\uff17",
     ],
 )
 def test_acknowledged(text: str) -> None:
