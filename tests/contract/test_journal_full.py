@@ -59,7 +59,7 @@ def test_a_foreign_file_fills_the_disk_and_the_reserve_takes_the_alarms(small: P
 
     for n in range(100):
         journal.append([reading(n)])  # in what little room there is, the newest push out the oldest
-    assert journal.evicted > 100
+    assert journal.evicted >= 50
     assert journal._reserve is not None
     assert journal._reserve.held
     for n in range(20):
