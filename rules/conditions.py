@@ -18,9 +18,7 @@ def night(facts: Facts) -> Holds:
     try:
         within = _within(facts.night, facts.local.time())
     except ValueError:
-        return Holds(
-            holds=True, reason=f"Night hours {facts.night!r} cannot be read, so it is taken as night."
-        )
+        return Holds(holds=True, reason=f"Night hours {facts.night!r} cannot be read, so it is taken as night.")
     if within:
         return Holds(holds=True, reason=f"{clock} lies in the night hours {facts.night}.")
     return Holds(holds=False, reason=f"{clock} lies outside the night hours {facts.night}.")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 import msgspec
@@ -73,7 +74,7 @@ def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
             zone, name = role_place(EVERY_ZONE, role)
             if zone != EVERY_ZONE and zone not in zones:
                 found.error((*here, "roles"), f"role {role!r}: there is no zone {zone!r}")
-            found.read((*here, "roles"), lambda name=name: checked_name(name, "role"))
+            found.read((*here, "roles"), partial(checked_name, name, "role"))
 
 
 def _rota(site: Site, found: Collector) -> Rota | None:
@@ -86,15 +87,15 @@ def _rota(site: Site, found: Collector) -> Rota | None:
     shifts, overrides = [], []
     for number, shift in enumerate(site.rota):
         path = ("rota", number)
-        days = found.read((*path, "days"), lambda shift=shift: parse_days(shift.days))
-        hours = found.read(path, lambda shift=shift: shift_minutes(shift))
-        found.read((*path, "role"), lambda shift=shift: checked_name(shift.role, "role"))
+        days = found.read((*path, "days"), partial(parse_days, shift.days))
+        hours = found.read(path, partial(shift_minutes, shift))
+        found.read((*path, "role"), partial(checked_name, shift.role, "role"))
         if shift.role == LAST_RESORT:
             found.error((*path, "role"), "the last resort is a key of its zone; name this role otherwise")
         if days and hours and shift.phone in phones:
             shifts.append(shift)
     for number, override in enumerate(site.overrides):
-        span = found.read(("overrides", number), lambda override=override: override_span(override, zone))
+        span = found.read(("overrides", number), partial(override_span, override, zone))
         if span and override.phone in phones:
             overrides.append(override)
     readable = msgspec.structs.replace(site, rota=tuple(shifts), overrides=tuple(overrides))
@@ -116,7 +117,7 @@ def _used(site: Site, found: Collector) -> dict[Place, list[tuple[int, int, Step
     used: dict[Place, list[tuple[int, int, Step]]] = {}
     zones = {zone.id for zone in site.zones}
     followed: set[int] = set()
-    for zone in zones:
+    for zone in (zone.id for zone in site.zones):
         for number in {site.plans.index(plan) for plan in _chosen(site, zone) if plan in site.plans}:
             followed.add(number)
             for index, step in enumerate(site.plans[number].steps):
@@ -135,7 +136,7 @@ def _used(site: Site, found: Collector) -> dict[Place, list[tuple[int, int, Step
         if incident_class not in classes:
             text = f"there is none of class {incident_class!r}; only the zone's last resort would be told"
             (found.error if incident_class == "care" else found.warning)(("plans",), text)
-    return dict(sorted(used.items()))
+    return used
 
 
 def _gaps(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:

@@ -74,7 +74,7 @@ def _by_hours(by_date: dict[dt.date, list[Hours]]) -> list[tuple[Hours, set[dt.d
 def _days(bare: set[dt.date], kinds: dict[str, set[dt.date]]) -> str:
     whole = [kind for kind, dates in kinds.items() if dates <= bare]
     if len(whole) == len(kinds):
-        return "every day"
+        return "any day"
     words = _ranges([day for day in WEEKDAYS if day in whole])
     if _HOLIDAYS in whole:
         words.append(_HOLIDAYS)
