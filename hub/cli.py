@@ -204,11 +204,10 @@ _GROUPS = {"site": "Apply and export the site file.", "user": "Accounts of the c
 
 def parser() -> _Parser:
     """Return the parser of the whole table."""
-    listing = "\n".join(f"  hub {command.words:<12} {command.title}" for command in COMMANDS)
     top = _Parser(
         prog="hub",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Hub for welfare technology: from the device in a home to the phone on call.\n\n" + listing,
+        description="Hub for welfare technology: from the device in a home to the phone on call.\n\n" + _listing(),
         epilog="`hub COMMAND --help` explains one of them, with examples.",
     )
     top.add_argument("--version", action="version", version=f"hub {version('welfare-hub')}")
@@ -217,11 +216,14 @@ def parser() -> _Parser:
     for command in COMMANDS:
         group, _, word = command.words.rpartition(" ")
         if group and group not in groups:
-            parent = commands.add_parser(group, description=_GROUPS[group])
+            parent = commands.add_parser(
+                group,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                description=f"{_GROUPS[group]}\n\n{_listing(group)}",
+            )
             groups[group] = parent.add_subparsers(metavar="COMMAND", required=True)
         own = (groups[group] if group else commands).add_parser(
             word,
-            **({"help": command.title} if group else {}),  # the others are in the listing
             description=command.title,
             epilog=f"examples:\n{_indent(command.examples)}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -252,6 +254,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _listing(group: str = "") -> str:
+    rows = [command for command in COMMANDS if command.words.startswith(group)]
+    return "\n".join(f"  hub {row.words:<12} {row.title}" for row in rows)
 
 
 def _now() -> Now:
