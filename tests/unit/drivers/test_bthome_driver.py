@@ -1,0 +1,234 @@
+"""What of a BTHome device's frames is believed, and what is made of it."""
+
+import datetime as dt
+import json
+import struct
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+
+from drivers.base import NOTHING, Advert, Answer, Device, Setup
+from drivers.bthome import MANIFEST, open_driver
+from drivers.bthome.driver import BTHomeDriver
+from hub.domain.clock import UTC, Now
+
+ADDRESS = "54:48:E6:8F:80:A5"
+KEY = bytes.fromhex("231d39c1d7cc1ab1aee224cd096db932")
+START = dt.datetime(2026, 11, 21, 3, 10, tzinfo=UTC)
+PRESS, DOOR_OPEN, DOOR_CLOSED = bytes.fromhex("3a01"), bytes.fromhex("1a01"), bytes.fromhex("1a00")
+
+
+def now(seconds: float) -> Now:
+    return Now(START + dt.timedelta(seconds=seconds), 1000.0 + seconds)
+
+
+def sealed(counter: int, objects: bytes, key: bytes = KEY) -> bytes:
+    count = struct.pack("<I", counter)
+    mac = bytes.fromhex(ADDRESS.replace(":", ""))
+    closed = AESCCM(key, tag_length=4).encrypt(mac + b"\xd2\xfc\x45" + count, objects, None)
+    return b"\x45" + closed[:-4] + count + closed[-4:]
+
+
+def plain(objects: bytes, packet: int | None = None) -> bytes:
+    return b"\x44" + (b"" if packet is None else bytes([0, packet])) + objects
+
+
+class Home:
+    """A driver and its state, which survives a restart."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self.device = Device(id="d-1", address=ADDRESS, key=key)
+        self.state = b""
+        self.restart()
+
+    def restart(self, key: bytes | None = None) -> None:
+        if key:
+            self.device = Device(id="d-1", address=ADDRESS, key=key)
+        self.driver: BTHomeDriver = open_driver("advert", Setup(devices=(self.device,), state=self.state))
+
+    def answer(self, data: bytes, seconds: float) -> Answer:
+        advert = Advert(address=ADDRESS, rssi_dbm=-60, service_data={MANIFEST.service: data})
+        answer = self.driver.advertised(advert, now(seconds))
+        self.state = self.state if answer.state is None else answer.state
+        return answer
+
+    def hear(self, data: bytes, seconds: float) -> list[tuple[str, tuple[str, ...]]]:
+        """Return kind and flags of each observation."""
+        answer = self.answer(data, seconds)
+        return [(heard.observation.kind.value, heard.observation.flags) for heard in answer.observations]
+
+
+PRESSED: tuple[str, tuple[str, ...]] = ("alarm.pressed", ())
+ALIVE: tuple[str, tuple[str, ...]] = ("device.alive", ())
+BACK = ("counter_back",)
+
+
+def test_a_burst_is_one_press() -> None:
+    home = Home()
+    frame = plain(PRESS, packet=1)
+    assert home.hear(frame, 0) == [PRESSED]
+    assert [home.answer(frame, step * 0.04) for step in range(1, 50)] == [NOTHING] * 49
+
+
+def test_observation_tells_time_signal_charge_and_frame() -> None:
+    answer = Home().answer(plain(b"\x01\x57" + PRESS, packet=1), 5)
+    (heard,) = answer.observations
+    seen = heard.observation
+    assert (heard.device_id, seen.time, seen.rssi_dbm, seen.battery_pct) == ("d-1", now(5).utc, -60, 87)
+    assert seen.raw == "4400010157" + "3a01"
+
+
+def test_the_next_packet_is_the_next_press() -> None:
+    home = Home()
+    assert home.hear(plain(PRESS, packet=1), 0) == [PRESSED]
+    assert home.hear(plain(PRESS, packet=2), 0.3) == [PRESSED]
+
+
+@pytest.mark.parametrize(("packet", "same_s"), [(1, 60.0), (None, 4.0)])
+def test_the_same_frame_is_another_press_after_a_while(packet: int | None, same_s: float) -> None:
+    home = Home()
+    frame = plain(PRESS, packet)
+    assert home.hear(frame, 0) == [PRESSED]
+    assert home.hear(frame, same_s - 0.1) == []
+    assert home.hear(frame, same_s) == [PRESSED]
+
+
+def test_the_same_packet_number_with_other_content_is_not_a_repeat() -> None:
+    home = Home()
+    assert home.hear(plain(DOOR_CLOSED, packet=1), 0) == [("door.closed", ())]
+    assert home.hear(plain(PRESS, packet=1), 1) == [PRESSED]
+
+
+def test_a_restart_in_the_middle_of_a_burst() -> None:
+    home = Home()
+    frame = plain(PRESS, packet=1)
+    assert home.hear(frame, 0) == [PRESSED]
+    home.restart()
+    assert home.hear(frame, 1) == []
+    home.restart()
+    assert home.hear(frame, 61) == [PRESSED]
+
+
+def test_after_a_reboot_the_old_clock_hides_no_press() -> None:
+    home = Home()
+    frame = plain(PRESS, packet=1)
+    assert home.hear(frame, 0) == [PRESSED]
+    home.restart()
+    advert = Advert(address=ADDRESS, service_data={MANIFEST.service: frame})
+    rebooted = Now(START + dt.timedelta(seconds=300), 1000.0 + 20.0)
+    assert len(home.driver.advertised(advert, rebooted).observations) == 1
+
+
+def test_beacon_repeats_of_a_state_are_signs_of_life() -> None:
+    home = Home()
+    assert home.hear(plain(DOOR_OPEN, packet=1), 0) == [("door.opened", ())]
+    assert home.hear(plain(DOOR_OPEN, packet=2), 30) == [ALIVE]
+    home.restart()
+    assert home.hear(plain(DOOR_OPEN, packet=3), 60) == [ALIVE]
+    assert home.hear(plain(DOOR_CLOSED, packet=4), 90) == [("door.closed", ())]
+
+
+def test_smoke_is_told_each_time() -> None:
+    home = Home()
+    smoke, clear = bytes.fromhex("2901"), bytes.fromhex("2900")
+    frames = [plain(part, number) for number, part in enumerate([smoke, smoke, clear, smoke])]
+    told = [home.hear(frame, 60.0 * number) for number, frame in enumerate(frames)]
+    assert told == [[("smoke.detected", ())], [("smoke.detected", ())], [ALIVE], [("smoke.detected", ())]]
+
+
+def test_encrypted_frames_count_up() -> None:
+    home = Home(KEY)
+    assert home.hear(sealed(1, PRESS), 0) == [PRESSED]
+    assert home.hear(sealed(1, PRESS), 1) == []
+    assert home.hear(sealed(2, PRESS), 2) == [PRESSED]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_replay_raises_flagged_and_never_closes(restarted: bool) -> None:
+    home = Home(KEY)
+    opened, closed, press = sealed(50, DOOR_OPEN), sealed(51, DOOR_CLOSED), sealed(52, PRESS)
+    home.hear(opened, 0)
+    home.hear(closed, 10)
+    home.hear(press, 20)
+    home.hear(sealed(53, DOOR_OPEN), 30)
+    if restarted:
+        home.restart()
+    # Recorded frames, played back in order, counters below 100 among them.
+    assert home.hear(opened, 200) == [("door.opened", BACK), ("device.rekeyed", BACK)]
+    assert home.hear(closed, 210) == [("device.alive", BACK)]
+    assert home.hear(press, 220) == [("alarm.pressed", BACK)]
+    # None of it changed what is known of the door.
+    assert home.hear(sealed(54, DOOR_OPEN), 230) == [ALIVE]
+
+
+def test_a_device_that_starts_over_is_heard_and_reported_once() -> None:
+    home = Home(KEY)
+    home.hear(sealed(5000, PRESS), 0)
+    assert home.hear(sealed(0, PRESS), 100) == [("alarm.pressed", BACK), ("device.rekeyed", BACK)]
+    home.restart()
+    assert home.hear(sealed(1, PRESS), 200) == [("alarm.pressed", BACK)]
+    assert home.hear(sealed(2, bytes.fromhex("0164")), 300) == [("device.alive", BACK)]
+    assert home.hear(sealed(0, PRESS), 400) == [("alarm.pressed", BACK), ("device.rekeyed", BACK)]
+    assert home.hear(sealed(5001, PRESS), 500) == [PRESSED]
+
+
+def test_a_new_key_is_a_new_count() -> None:
+    home = Home(KEY)
+    home.hear(sealed(5000, PRESS), 0)
+    other = bytes(range(16))
+    home.restart(other)
+    assert home.hear(sealed(1, PRESS, other), 100) == [PRESSED]
+
+
+def test_a_plain_frame_of_a_keyed_device_raises_and_nothing_else() -> None:
+    home = Home(KEY)
+    odd = ("unencrypted",)
+    home.hear(sealed(1, DOOR_OPEN), 0)
+    assert home.hear(plain(PRESS, 1), 10) == [("alarm.pressed", odd), ("device.fault", odd)]
+    assert home.hear(plain(PRESS, 2), 20) == [("alarm.pressed", odd)]
+    assert home.hear(plain(DOOR_CLOSED, 3), 30) == []
+    assert home.hear(plain(bytes.fromhex("0164"), 4), 700) == [("device.fault", odd)]
+    assert home.hear(sealed(2, DOOR_OPEN), 710) == [ALIVE]
+
+
+def test_an_odd_frame_asks_for_nothing_to_be_kept() -> None:
+    assert Home(KEY).answer(plain(PRESS, 1), 0).state is None
+
+
+@pytest.mark.parametrize(
+    ("key", "frame", "reason"),
+    [(KEY, sealed(1, PRESS, bytes(16)), "bad_mic"), (None, sealed(1, PRESS), "no_key")],
+)
+def test_what_cannot_be_read_is_a_fault_every_ten_minutes(key: bytes | None, frame: bytes, reason: str) -> None:
+    home = Home(key)
+    first = home.answer(frame, 0)
+    assert [heard.observation.flags for heard in first.observations] == [(reason,)]
+    assert reason in first.bad[0]
+    assert home.hear(frame, 599) == []
+    assert home.answer(frame, 599.5).bad
+    assert home.hear(frame, 600) == [("device.fault", (reason,))]
+
+
+def test_a_flood_of_other_frames_forgets_old_ones_only() -> None:
+    home = Home()
+    for number in range(200):
+        home.hear(plain(bytes([0x3D, number, 1])), number * 0.01)
+    assert len(home.driver._recent) <= 64
+    assert home.hear(plain(PRESS, 9), 3) == [PRESSED]
+    assert home.hear(plain(PRESS, 9), 4) == []
+
+
+def test_other_advertisements_say_nothing() -> None:
+    home = Home()
+    advert = Advert(address=ADDRESS, service_data={"0000180f-0000-1000-8000-00805f9b34fb": b"\x44\x3a\x01"})
+    assert home.driver.advertised(advert, now(0)) is NOTHING
+
+
+def test_the_state_is_small_and_holds_no_key() -> None:
+    home = Home(KEY)
+    home.hear(sealed(1, DOOR_OPEN + bytes.fromhex("2101")), 0)
+    state: dict[str, Any] = json.loads(home.state)
+    assert state["counter"] == 1
+    assert len(home.state) < 300
+    assert KEY.hex() not in home.state.decode()
