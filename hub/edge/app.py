@@ -86,8 +86,8 @@ class Edge:
             notifier.notify("STOPPING=1")
             await self.recorder.keep(_STOPPED, b"in order")
         finally:
-            await self.link.close()
             await self.supervisor.stop_all()
+            await self.link.close()
             await self.recorder.close()
 
     async def _reason(self) -> str:
@@ -112,7 +112,7 @@ class Edge:
         start("watchdog", partial(notifier.run, lambda: self.recorder.alive))
 
     def _on_config(self, current: HubConfig) -> None:
-        self.uplink.intervals = current.intervals
+        self.uplink.use(current.intervals)
         self._changed.set()
 
     async def _run_sessions(self) -> None:

@@ -7,6 +7,7 @@ queue behind a backlog: each is published the moment it is committed.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from hub.domain.clock import Clock
@@ -61,7 +62,7 @@ class Uplink:
 
     Attributes:
         link: The MQTT link; set before :meth:`run`.
-        intervals: Seconds between things, from the configuration.
+        intervals: Seconds between things; see :meth:`use`.
         doubtful: Receipts that were refused.
     """
 
@@ -82,6 +83,7 @@ class Uplink:
         self._started_mono = clock.now().mono
         self._lanes = {lane: LaneState(lane, _WINDOW[lane]) for lane in Lane}
         self._wake = {lane: asyncio.Event() for lane in Lane}
+        self._beat = asyncio.Event()
         self._inbox: asyncio.Queue[Incoming] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self.link: Link | None = None
@@ -93,11 +95,17 @@ class Uplink:
         """What the link must subscribe to."""
         return [(topic(self._hub_id, channel), 1) for channel in (Channel.DOWN_RECEIPT, Channel.DOWN_CONFIG)]
 
+    def use(self, intervals: Intervals) -> None:
+        """Take other intervals, from now on."""
+        self.intervals = intervals
+        self._beat.set()
+
     # Called by the link and the recorder, in the event loop.
 
     def on_connect(self, _session_present: bool) -> None:  # noqa: FBT001 -- the link's callback
         """Say that we are there, and send everything unreceipted again."""
         self._spawn(self._publish(Channel.UP_STATUS, alive.ONLINE, retain=True))
+        self._beat.set()
         for lane in Lane:
             self._lanes[lane].restart(self._recorder.summary().epoch, self._clock.now().mono)
             self._wake[lane].set()
@@ -149,7 +157,10 @@ class Uplink:
                 version=self._version,
             )
             await self._publish(Channel.UP_ALIVE, alive.encode(heartbeat), qos=0)
-            await asyncio.sleep(self.intervals.alive_s)
+            self._beat.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.intervals.alive_s):
+                    await self._beat.wait()
 
     async def run_inbox(self) -> None:
         """Take care of what the centre says, for ever."""
@@ -201,11 +212,9 @@ class Uplink:
         wait_s = _IDLE_S
         if due is not None and self.link and self.link.connected:
             wait_s = min(_IDLE_S, max(0.0, due - self._clock.now().mono))
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await wake.wait()
-        except TimeoutError:
-            pass
 
     def _resend_s(self, lane: Lane) -> float:
         return self.intervals.alarm_resend_s if lane is Lane.ALARM else self.intervals.reading_resend_s
