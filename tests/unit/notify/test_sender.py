@@ -57,11 +57,11 @@ async def test_what_is_committed_leaves_at_once_and_its_receipt_is_awaited(
 async def test_a_provider_that_is_down_is_tried_without_end(
     centre: Centre, channel: ObedientChannel, clock: HandClock
 ) -> None:
-    sender = Sender(centre, {"sms": channel}, HOOKS)
     channel.errors = [TransientError("down")] * 9
     number = await raised(centre)
+    sender = Sender(centre, {"sms": channel}, HOOKS)
     message_id = (await message_of(centre, number)).id
-    await sender.send(message_id)  # the attempt that the commit began
+    await sender.send(message_id)
     waits = []
     while (message := await message_of(centre, number)).state == "queued":
         at = await due_at(centre, SEND, message_id)
@@ -108,9 +108,9 @@ async def test_a_stale_page_never_leaves(
     centre: Centre, channel: ObedientChannel, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    sender = Sender(centre, {"sms": channel}, HOOKS)
     channel.errors = [TransientError("down"), TransientError("down")]
     taken, closed = await raised(centre, "r-1"), await raised(centre, "r-2")
+    sender = Sender(centre, {"sms": channel}, HOOKS)
     ids = [(await message_of(centre, number)).id for number in (taken, closed)]
     for message_id in ids:
         await sender.send(message_id)

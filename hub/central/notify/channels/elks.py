@@ -16,7 +16,7 @@ _CONNECT_S = 5.0
 _TOTAL_S = 10.0
 _AT_ONCE = 50
 
-# 403 is not among these: 46elks says it to a wrong number as well as to an account without credit.
+# 403 is not among these: it may be about this number only (their documentation has no table of codes).
 # Our account or our address is wrong, not this message: no other message would be taken either.
 _NOT_US = frozenset(
     {
