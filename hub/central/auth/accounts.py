@@ -6,10 +6,13 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from hub.central.auth import audit
 from hub.central.store import tables
 from hub.domain.clock import Now
 from hub.domain.errors import RefusedError
 from hub.domain.ids import checked_name
+
+COMMAND = "command"
 
 # NIST SP 800-63B, section 3.1.1.2: length is what counts; no rules about characters. The upper bound only
 # keeps a stranger from making us hash a book.
@@ -39,10 +42,8 @@ def create_user(connection: sa.Connection, username: str, password: str, now: No
     known = sa.select(tables.users.c.username).where(tables.users.c.username == username)
     if connection.scalar(known) is not None:
         raise RefusedError(f"user {username!r} exists already")
-    connection.execute(
-        sa.insert(tables.users).values(username=username, password_hash=hashed, created_at=now.utc)
-    )
-    _audit(connection, "user.created", username, now)
+    connection.execute(sa.insert(tables.users).values(username=username, password_hash=hashed, created_at=now.utc))
+    audit.note(connection, now, COMMAND, "user.created", f"user:{username}")
 
 
 def set_password(connection: sa.Connection, username: str, password: str, now: Now) -> None:
@@ -58,7 +59,7 @@ def set_password(connection: sa.Connection, username: str, password: str, now: N
     if not changed.rowcount:
         raise RefusedError(f"there is no user {username!r}")
     connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.username == username))
-    _audit(connection, "user.password_set", username, now)
+    audit.note(connection, now, COMMAND, "user.password_set", f"user:{username}")
 
 
 def check_password(stored: str | None, password: str) -> bool:
@@ -79,9 +80,7 @@ def stored_hash(connection: sa.Connection, username: str) -> str | None:
 def _hashed(username: str, password: str) -> str:
     normal = _normal(password)
     if not MIN_LENGTH <= len(normal) <= MAX_LENGTH:
-        raise RefusedError(
-            f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters; this one has {len(normal)}"
-        )
+        raise RefusedError(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters; this one has {len(normal)}")
     if normal.casefold().replace(username, "") == "":
         raise RefusedError("a password must be something else than the name")
     return _hasher.hash(normal)
@@ -90,11 +89,3 @@ def _hashed(username: str, password: str) -> str:
 def _normal(password: str) -> str:
     # The same å may come as one character or as two, depending on the keyboard.
     return unicodedata.normalize("NFKC", password)
-
-
-def _audit(connection: sa.Connection, action: str, username: str, now: Now) -> None:
-    connection.execute(
-        sa.insert(tables.audit).values(
-            at=now.utc, actor="command", action=action, subject=f"user:{username}", detail=""
-        )
-    )

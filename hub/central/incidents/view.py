@@ -104,11 +104,11 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_cards(connection: sa.Connection) -> list[Card]:
     """Return the open incidents, the most urgent first."""
-    query = sa.select(tables.incidents).where(tables.incidents.c.state != State.CLOSED)
-    found = [_read(Incident, row) for row in connection.execute(query)]
+    still_open = tables.incidents.c.state != State.CLOSED
+    found = [_read(Incident, row) for row in connection.execute(sa.select(tables.incidents).where(still_open))]
     told: dict[int, dict[str, Told]] = {}
-    ids = [incident.id for incident in found]
-    for row in connection.execute(_messages(tables.messages.c.incident_id.in_(ids))):
+    of_these = tables.messages.c.incident_id.in_(sa.select(tables.incidents.c.id).where(still_open))
+    for row in connection.execute(_messages(of_these)):
         message = _read(Told, row)
         # The last one to a phone tells how it stands; where it was first told, it stays in the list.
         told.setdefault(row.incident_id, {})[message.phone] = message

@@ -1,0 +1,64 @@
+"""The centre's HTTP side, put together in one place."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from hub.central import console
+from hub.central.api import errors, health, history, hooks, incidents
+from hub.central.api.guard import signed_in
+from hub.central.api.headers import SecurityHeaders
+from hub.central.api.services import Check, Services
+from hub.central.centre import Centre
+from hub.central.console import events, login, pages
+from hub.central.history import History
+
+log = logging.getLogger(__name__)
+
+_STATIC = Path(console.__file__).parent / "static"
+_BODY_BYTES = 65_536
+
+
+def create_app(
+    centre: Centre,
+    past: History,
+    *,
+    hook_secret: str,
+    secure_cookies: bool,
+    checks: Mapping[str, Check] | None = None,
+) -> FastAPI:
+    """Make the web application of a centre.
+
+    Args:
+        centre: Store, clock, site and bulletin.
+        past: Who knows the residents' observations.
+        hook_secret: What the phone provider's calls must bear in their path.
+        secure_cookies: The console is served over https; cookies are then for https only.
+        checks: Named questions that ``/health/ready`` asks besides the store; they must not wait.
+
+    Returns:
+        The application. Its live pages hold their connections open: before the server is told to end, set
+        ``app.state.services.ended``, or give uvicorn a ``timeout_graceful_shutdown``.
+    """
+    app = FastAPI(
+        title="Welfare hub",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=_BODY_BYTES,
+    )
+    app.state.centre = centre
+    app.state.hook_secret = hook_secret
+    app.state.services = Services(centre=centre, history=past, secure_cookies=secure_cookies, checks=checks or {})
+    app.add_middleware(SecurityHeaders, https=secure_cookies)
+    errors.add_handlers(app)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    for router in (health.router, hooks.router, login.public):
+        app.include_router(router)
+    # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
+    for router in (login.router, pages.router, events.router, incidents.router, history.router):
+        app.include_router(router, dependencies=[Depends(signed_in)])
+    return app

@@ -1,0 +1,109 @@
+"""Hubs and devices as a technician reads them: heard or silent, battery, backlog, what is open about them."""
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from hub.central.incidents import view
+from hub.central.site.directory import Directory
+from hub.central.store import tables
+from hub.domain.clock import Now
+
+NEVER, ONLINE, SILENT, HEARD, OVERDUE = "never", "online", "silent", "heard", "overdue"
+_TROUBLE_FIRST = (SILENT, NEVER, ONLINE)
+
+
+class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One device: where it is, when it was last heard and what is open about it."""
+
+    id: str
+    driver: str
+    room: str
+    resident_id: str | None
+    state: str
+    last_seen_at: dt.datetime | None
+    last_kind: str | None
+    battery_pct: int | None
+    incidents: tuple[int, ...]
+
+
+class HubRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One hub with its devices. ``pending_*`` are journal entries that wait for their receipt."""
+
+    id: str
+    zone: str
+    state: str
+    last_seen_at: dt.datetime | None
+    pending_alarm: int
+    pending_reading: int
+    evicted: int
+    timequality: str | None
+    version: str | None
+    incidents: tuple[int, ...]
+    devices: tuple[DeviceRow, ...]
+
+
+def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRow]:
+    """Return the site's hubs, those in trouble first."""
+    hubs = {row.hub_id: row for row in connection.execute(sa.select(tables.hubs))}
+    devices = {row.device_id: row for row in connection.execute(sa.select(tables.devices))}
+    technical = view.open_about(connection, incident_class="technical")
+    by_device = _numbers(technical, "device_id")
+    # What is about a device is shown at the device.
+    by_hub = _numbers([incident for incident in technical if incident.device_id is None], "hub_id")
+    rows = []
+    for hub in site.site.hubs:
+        row = hubs.get(hub.id)
+        rows.append(
+            HubRow(
+                id=hub.id,
+                zone=hub.zone,
+                state=_hub_state(row, site, now),
+                last_seen_at=row.last_seen_at if row else None,
+                pending_alarm=(row.pending_alarm or 0) if row else 0,
+                pending_reading=(row.pending_reading or 0) if row else 0,
+                evicted=(row.evicted or 0) if row else 0,
+                timequality=row.timequality if row else None,
+                version=row.version if row else None,
+                incidents=by_hub.get(hub.id, ()),
+                devices=tuple(
+                    _device_row(device, devices.get(device.id), by_device.get(device.id, ()))
+                    for device in site.devices_of(hub.id)
+                ),
+            )
+        )
+    return sorted(rows, key=lambda row: (_TROUBLE_FIRST.index(row.state), row.id))
+
+
+def _hub_state(row: sa.Row[Any] | None, site: Directory, now: Now) -> str:
+    if row is None or row.last_seen_at is None:
+        return NEVER
+    silent_after = dt.timedelta(seconds=site.site.supervision.hub_silent_s)
+    return ONLINE if row.online and now.utc - row.last_seen_at < silent_after else SILENT
+
+
+def _device_row(device: Any, row: sa.Row[Any] | None, incidents: tuple[int, ...]) -> DeviceRow:  # noqa: ANN401 - a site's device
+    last_seen_at = row.last_seen_at if row else None
+    heard = OVERDUE if incidents else HEARD
+    return DeviceRow(
+        id=device.id,
+        driver=device.driver,
+        room=device.room,
+        resident_id=device.resident,
+        state=NEVER if last_seen_at is None else heard,
+        last_seen_at=last_seen_at,
+        last_kind=row.last_kind if row else None,
+        battery_pct=row.battery_pct if row else None,
+        incidents=incidents,
+    )
+
+
+def _numbers(incidents: list[view.Incident], column: str) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for incident in incidents:
+        key = getattr(incident, column)
+        if key:
+            found[key] = (*found.get(key, ()), incident.id)
+    return found

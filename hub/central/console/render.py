@@ -1,0 +1,100 @@
+"""From read models to HTML: templates, local time, ages and icons."""
+
+import datetime as dt
+import zoneinfo
+from functools import cache
+from typing import Any
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from hub.central.auth import Session
+from hub.central.console.words import LANGUAGES, Words
+from hub.central.incidents.lifecycle import State
+from hub.domain.clock import Now
+
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Return the templates; everything they are given is escaped, and a name they lack is an error."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["steps"] = tuple(State)
+    return made
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """For whom a page is written.
+
+    Attributes:
+        words: The texts of the reader's language.
+        zone: The site's time zone; everybody in the service speaks of the same 03:10.
+        now: This moment.
+        session: Whose session it is; ``None`` before the login.
+        only: The zone of home nursing the reader looks at; empty for all.
+    """
+
+    words: Words
+    zone: zoneinfo.ZoneInfo
+    now: Now
+    session: Session | None = None
+    only: str = ""
+
+    @property
+    def keep(self) -> str:
+        """What a link needs so that the filter stays as it is."""
+        return f"?zone={self.only}" if self.only else ""
+
+    def clock(self, at: dt.datetime, *, seconds: bool = False) -> str:
+        """Return a local time, with its date when that is not today."""
+        local = at.astimezone(self.zone)
+        text = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+        if local.date() == self.now.utc.astimezone(self.zone).date():
+            return text
+        date = self.words("day.date", day=local.day, month=self.words.month(local.month))
+        if local.year != self.now.utc.astimezone(self.zone).year:
+            date = f"{date} {local.year}"
+        return f"{date} {text}"
+
+    def age(self, since: dt.datetime) -> str:
+        """Return how long ago an instant is."""
+        return self.span(self.now.utc - since)
+
+    def span(self, span: dt.timedelta) -> str:
+        """Return a length of time in its two largest units; the page's script counts on in the same way."""
+        seconds = max(0, int(span.total_seconds()))
+        unit = self.words
+        if seconds < _MINUTE_S:
+            return f"{seconds} {unit('unit.s')}"
+        if seconds < _HOUR_S:
+            return f"{seconds // _MINUTE_S} {unit('unit.min')}"
+        hours, minutes = seconds // _HOUR_S, seconds % _HOUR_S // _MINUTE_S
+        if seconds < _DAY_S:
+            return f"{hours} {unit('unit.h')} {minutes} {unit('unit.min')}"
+        return f"{seconds // _DAY_S} {unit('unit.d')} {hours % 24} {unit('unit.h')}"
+
+    def who(self, actor: str) -> str:
+        """Return what somebody is called: ``user:kari-test``, ``phone:nord-1-duty``, ``centre``."""
+        sort, _, name = actor.partition(":")
+        known = self.words.name("actor", sort)
+        if known == sort:
+            return actor
+        text = known.format(id=name)
+        return f"{text} ({self.words('page.you')})" if self.session and actor == self.session.actor else text
+
+    def render(self, template: str, **values: Any) -> Markup:  # noqa: ANN401 - a template takes what it is given
+        """Return a template filled in; besides ``values`` it knows the reader ``r`` and the words ``t``."""
+        text = environment().get_template(template).render(r=self, t=self.words, **values)
+        return Markup(text)  # noqa: S704 - the template has escaped it
+
+    def page(self, template: str, *, here: str = "", **values: Any) -> Markup:  # noqa: ANN401 - the same
+        """Return a whole page; ``here`` names its entry in the menu."""
+        return self.render(template, here=here, languages=LANGUAGES, **values)

@@ -1,0 +1,121 @@
+"""What a page shows, cut into parts that can change one by one while somebody looks at it.
+
+A part has a mark, made of all that it shows. As long as the mark is the same, nothing is sent; an age that grows
+is not part of it, the page counts on by itself.
+"""
+
+import hashlib
+from collections import Counter
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+from markupsafe import Markup
+
+from hub.central.console import equipment
+from hub.central.console.render import Reader
+from hub.central.incidents import view
+from hub.central.incidents.lifecycle import OUTCOMES, TABLE, Cause, Event, State
+from hub.central.site.directory import Directory
+from hub.domain.clock import Now
+
+_MARK_LENGTH = 12
+# What a person may do, in the order in which it is usually done.
+ACTS = (Event.ACKNOWLEDGE, Event.DEPART, Event.ARRIVE, Event.CLOSE)
+Act = Literal["acknowledge", "depart", "arrive", "close"]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of a page.
+
+    Attributes:
+        id: The element's id.
+        template: What draws it.
+        model: What it shows.
+    """
+
+    id: str
+    template: str
+    model: Any
+
+    @property
+    def mark(self) -> str:
+        """A short digest of what is shown."""
+        shown = msgspec.json.encode([self.template, self.model])
+        return hashlib.sha256(shown).hexdigest()[:_MARK_LENGTH]
+
+    def html(self, reader: Reader) -> Markup:
+        """Draw it for a reader."""
+        return reader.render(f"parts/{self.template}.html", part=self, m=self.model)
+
+
+Scene = dict[str, list[Part]]  # by region: the id of the element that holds the parts
+
+
+class Chip(msgspec.Struct, frozen=True):
+    """One choice of the filter, with how many incidents are open and how many of them alert."""
+
+    zone: str
+    chosen: bool
+    open: int
+    alerting: int
+
+
+class Actions(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be done with an incident now."""
+
+    number: int
+    presses: int
+    acts: tuple[Event, ...]
+    outcomes: tuple[str, ...] = OUTCOMES
+    causes: tuple[str, ...] = tuple(Cause)
+
+
+def board(connection: sa.Connection, site: Directory, only: str) -> Scene:
+    """Return the open incidents, with the filter; an unknown zone filters nothing away."""
+    cards = view.open_cards(connection)
+    counts = Counter(card.incident.zone for card in cards)
+    alerting = Counter(card.incident.zone for card in cards if card.incident.alerting)
+    chips = [Chip("", not only, counts.total(), alerting.total())]
+    chips += [Chip(zone, zone == only, counts[zone], alerting[zone]) for zone in zones(site, counts)]
+    if only:
+        cards = [card for card in cards if card.incident.zone == only]
+    return {
+        "zones": [Part(id=f"zone-{chip.zone or 'all'}", template="chip", model=chip) for chip in chips],
+        "care": _cards(cards, "care"),
+        "technical": _cards(cards, "technical"),
+    }
+
+
+def zones(site: Directory, open_in: Counter[str] | None = None) -> list[str]:
+    """Return the zones of the site, and any other that an open incident is in."""
+    return list(dict.fromkeys([*site.zones, *sorted(open_in or ())]))
+
+
+def incident(story: view.Story) -> Scene:
+    """Return the parts of one incident's page."""
+    head = story.incident
+    acts = tuple(act for act in ACTS if act in TABLE[State(head.state)])
+    parts = [
+        Part(id="head", template="head", model=head),
+        Part(id="actions", template="actions", model=Actions(number=head.id, presses=head.presses, acts=acts)),
+        Part(id="people", template="people", model=head.unprotected),
+        Part(id="messages", template="messages", model=story.messages),
+        Part(id="timeline", template="timeline", model=story.lines),
+        Part(id="observations", template="observations", model=story.observations),
+    ]
+    return {"incident": parts}
+
+
+def hubs(connection: sa.Connection, site: Directory, now: Now) -> Scene:
+    """Return the hubs with their devices."""
+    rows = equipment.hub_rows(connection, site, now)
+    return {"hubs": [Part(id=f"hub-{row.id}", template="hub", model=row) for row in rows]}
+
+
+def _cards(cards: list[view.Card], incident_class: str) -> list[Part]:
+    return [
+        Part(id=f"incident-{card.incident.id}", template="card", model=card)
+        for card in cards
+        if card.incident.incident_class == incident_class
+    ]
