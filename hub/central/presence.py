@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.central.store.tables import devices, hubs
+from hub.central.store.tables import Instant, devices, hubs
 from hub.wire.alive import Alive
 
 News = dict[str, dict[str, Any]]
@@ -73,7 +73,7 @@ def write(connection: sa.Connection, news: tuple[News, News]) -> None:
     of_hubs, of_devices = news
     for hub_id, values in of_hubs.items():
         if "last_seen_at" in values:
-            values["heard_since"] = sa.func.coalesce(hubs.c.heard_since, values["last_seen_at"])
+            values["heard_since"] = sa.func.coalesce(hubs.c.heard_since, sa.literal(values["last_seen_at"], Instant))
         connection.execute(hubs.update().where(hubs.c.hub_id == hub_id).values(values))
     for device_id, values in of_devices.items():
         connection.execute(devices.update().where(devices.c.device_id == device_id).values(values))

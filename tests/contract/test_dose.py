@@ -1,25 +1,25 @@
 """Dose windows: dispensed, not dispensed, unknown; on both databases."""
 
 import datetime as dt
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.central.dose import windows
+from hub.central.dose import WINDOW, window_ended, windows
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.presence import write
 from hub.central.site.model import Dose
+from hub.central.store.tables import due
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
 
 OSLO = ZoneInfo("Europe/Oslo")
 # The site's dose: 20:30 local, half an hour; the clock of the tests stands at 20:00 local.
-START_S = 30 * 60
-END_S = 60 * 60
 
 
 async def heard(desk: DeskCentre, *, hub: bool = True, dispenser: bool = True) -> None:
@@ -37,19 +37,23 @@ async def doses(desk: DeskCentre) -> list[tuple[str, str]]:
     ]
 
 
-async def until_the_end(desk: DeskCentre, *, hub: bool = True, dispenser: bool = True) -> None:
-    await desk.arm()
-    for _ in range(60):
+async def minutes(desk: DeskCentre, count: int, *, hub: bool = True, dispenser: bool = True) -> None:
+    for _ in range(count):
         await desk.pass_time(60)
         await heard(desk, hub=hub, dispenser=dispenser)
+
+
+async def until_the_end(desk: DeskCentre, *, hub: bool = True, dispenser: bool = True) -> None:
+    await desk.arm()
+    await minutes(desk, 60, hub=hub, dispenser=dispenser)
 
 
 async def test_a_dose_given_in_its_window_raises_nothing(desk: DeskCentre) -> None:
     await heard(desk)
     await desk.arm()
-    await desk.pass_time(START_S + 60)
+    await minutes(desk, 31)
     await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED))
-    await desk.pass_time(END_S)
+    await minutes(desk, 60)
     assert await doses(desk) == []
 
 
@@ -70,10 +74,9 @@ async def test_without_contact_it_is_unknown(desk: DeskCentre, hub: bool, dispen
 async def test_yesterdays_dose_that_arrives_today_is_not_todays(desk: DeskCentre) -> None:
     await heard(desk)
     await desk.arm()
-    await desk.pass_time(START_S + 60)
+    await minutes(desk, 31)
     await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED, at=desk.clock.at - dt.timedelta(days=1)))
-    await heard(desk)
-    await desk.pass_time(END_S - START_S)
+    await minutes(desk, 30)
     assert [kind for kind, _ in await doses(desk)] == [Kind.DOSE_NOT_DISPENSED]
 
 
@@ -87,20 +90,25 @@ async def test_dispenser_and_clock_raise_one_incident(desk: DeskCentre) -> None:
 async def test_what_was_settled_before_the_window_ended_is_not_raised_again(desk: DeskCentre) -> None:
     await heard(desk)
     await desk.arm()
-    await desk.pass_time(START_S + 600)
+    await minutes(desk, 40)
     await desk.keep(desk.event("dispenser-1", Kind.DOSE_NOT_DISPENSED))
     await desk.centre.transact(
         lambda tx: acts.act(tx, 1, Event.CLOSE, "user:x", outcome=Outcome.HELP_GIVEN, cause=Cause.MEDICATION)
     )
-    await desk.pass_time(END_S)
+    await minutes(desk, 60)
     assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "closed")]
 
 
 async def test_every_evening_has_its_window(desk: DeskCentre) -> None:
     await desk.arm()
+    ends = []
     for _ in range(3):
-        await desk.pass_time(86_400)
-        await heard(desk)
+        (row,) = await desk.rows(due, due.c.kind == WINDOW)
+        ends.append(row.at)
+        desk.clock.go_on((row.at - desk.clock.at).total_seconds())
+        await desk.store.write(lambda connection: connection.execute(due.delete().where(due.c.kind == WINDOW)))
+        await desk.centre.transact(lambda tx, subject=row.subject: window_ended(tx, subject))  # type: ignore[misc]  # a bound row
+    assert [later - sooner for sooner, later in pairwise(ends)] == [dt.timedelta(days=1)] * 2
     assert len(await doses(desk)) == 3
 
 

@@ -178,7 +178,6 @@ async def test_the_door_matters_by_night_only(desk: DeskCentre) -> None:
     [
         ("stranger-1", "h-1", "unknown_device"),
         ("pendant-1", "h-9", "unknown_hub"),
-        ("pendant-1", "h-9", "unknown_hub"),
     ],
 )
 async def test_an_alarm_from_nowhere_is_raised_and_flagged(

@@ -110,7 +110,7 @@ class PowerCutVfs(apsw.VFS):
         super().__init__(name, "")
         self._disk = disk
 
-    def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: ANN401, N802 -- SQLite's name
+    def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: N802 -- SQLite's name
         path = name.filename() if isinstance(name, apsw.URIFilename) else name or "temporary"
         flags[1] = flags[0]
         return _File(self._disk, self._disk.files.setdefault(path, DiskFile()))
@@ -127,10 +127,10 @@ class PowerCutVfs(apsw.VFS):
 
 
 class _Cursor:
-    def __init__(self, cursor: Any) -> None:  # noqa: ANN401 -- apsw ships no types here
+    def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
-    def fetchone(self) -> Any:  # noqa: ANN401 -- a row of any query
+    def fetchone(self) -> Any:
         return _translated(self._cursor.fetchone)
 
     def fetchall(self) -> list[Any]:
@@ -161,14 +161,14 @@ class ApswConnection:
             sql = sql.replace("synchronous=FULL", f"synchronous={self._synchronous}")
         return _Cursor(_translated(lambda: self._db.cursor().execute(sql, parameters)))
 
-    def executemany(self, sql: str, parameters: Any, /) -> _Cursor:  # noqa: ANN401 -- as sqlite3 has it
+    def executemany(self, sql: str, parameters: Any, /) -> _Cursor:
         return _Cursor(_translated(lambda: self._db.cursor().executemany(sql, parameters)))
 
     def close(self) -> None:
         _translated(lambda: self._db.close(force=True))
 
 
-def _translated(work: Callable[[], Any]) -> Any:  # noqa: ANN401 -- what the work returns
+def _translated(work: Callable[[], Any]) -> Any:
     try:
         return work()
     except apsw.Error as error:

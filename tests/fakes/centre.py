@@ -35,7 +35,7 @@ class DeskCentre:
         self.clock = clock or FakeClock()
         self.store = Store(url)
         if self.store.read_now(load_current) is None:
-            now = self.clock.now().utc
+            now = self.clock.now()
             self.store.write_now(lambda connection: apply(connection, SITE, site(), now, "test"))
         directory = self.store.read_now(load_current)
         assert directory is not None

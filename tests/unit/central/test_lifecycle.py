@@ -51,4 +51,4 @@ def test_only_a_technical_incident_clears_itself(state: State) -> None:
 def test_nothing_leaves_closed_and_nothing_taken_is_without_an_end() -> None:
     assert not TABLE[State.CLOSED]
     assert {state for state in State if Event.EXPIRE in TABLE[state]} == TAKEN
-    assert OPEN == TAKEN | {State.ALERTING}
+    assert TAKEN | {State.ALERTING} == OPEN
