@@ -1,4 +1,4 @@
-"""The write API of InfluxDB 2 as its reference describes it: 204, 400 with code and message, 401, 404, 429, 503."""
+"""The write API of InfluxDB 2 as its reference describes it: 204, 400 with its message, 401, 404, 429, 503."""
 
 import json
 import threading
