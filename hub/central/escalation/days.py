@@ -49,8 +49,8 @@ def parse_days(text: str) -> Days:
         if word == "holiday":
             holidays = True
             continue
-        first, _, last = word.partition("-")
-        last = last or first
+        first, dash, last = word.partition("-")
+        last = last if dash else first
         if first not in WEEKDAYS or last not in WEEKDAYS:
             raise MalformedError(
                 f"days {text!r}: {word!r} is no day; write daily, holiday, or names as in mon-fri or sat,sun"

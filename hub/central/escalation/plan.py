@@ -128,7 +128,7 @@ def move(
             return Move(position, found, step.wait_s, tuple(reasons), plan)
         reasons.append(f"step {position.step + 1} reaches nobody and is passed over")
     reasons.append(f"nobody at all can be reached; tried again in {NOBODY_WAIT_S} s")
-    last = Position(start.round, len(steps) - 1)
+    last = Position(start.round + (start.step >= len(steps)), len(steps) - 1)
     return Move(last, (), NOBODY_WAIT_S, tuple(reasons), plan)
 
 

@@ -1,0 +1,191 @@
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.central.escalation.plan import NOBODY_WAIT_S, Position, choose, move, steps_of
+from hub.central.site.directory import Directory
+from hub.central.site.model import Site
+from hub.domain.clock import UTC
+
+NOON = dt.datetime(2026, 11, 24, 11, 0, tzinfo=UTC)
+NIGHT = dt.datetime(2026, 11, 24, 23, 0, tzinfo=UTC)
+CARE = [{"roles": ["duty"], "wait_s": 100}, {"roles": ["nord-2:duty"], "wait_s": 200}]
+
+
+def document(plans: list[dict[str, Any]] | None = None, **changes: object) -> dict[str, Any]:
+    """nord-1 has a mobile by night and a landline by day, nord-2 a mobile always."""
+    return {
+        "site": {"name": "test"},
+        "phones": [
+            {"id": "desk", "number": "+4700000011", "kind": "landline"},
+            {"id": "duty-1", "number": "+4700000012"},
+            {"id": "duty-2", "number": "+4700000022"},
+            {"id": "watch", "number": "+4700000091"},
+        ],
+        "zones": [{"id": "nord-1", "last_resort": "watch"}, {"id": "nord-2", "last_resort": "watch"}],
+        "rota": [
+            _shift("nord-1", "desk", "08:00", "15:00"),
+            _shift("nord-1", "duty-1", "15:00", "08:00"),
+            _shift("nord-2", "duty-2", "00:00", "24:00"),
+        ],
+        "plans": [{"class": "care", "steps": CARE}] if plans is None else plans,
+        **changes,
+    }
+
+
+def _shift(zone: str, phone: str, start: str, end: str) -> dict[str, str]:
+    return {"zone": zone, "role": "duty", "phone": phone, "days": "daily", "from": start, "to": end}
+
+
+def directory(plans: list[dict[str, Any]] | None = None, **changes: object) -> Directory:
+    return Directory(msgspec.convert(document(plans, **changes), Site), 1)
+
+
+def site(plans: list[dict[str, Any]]) -> Site:
+    return msgspec.convert(document(plans), Site)
+
+
+def plan(zone: str, severity: int, incident_class: str = "care") -> dict[str, Any]:
+    return {
+        "zone": zone,
+        "class": incident_class,
+        "min_severity": severity,
+        "steps": [{"roles": [f"{zone.replace('*', 'any')}-{severity}"]}],
+    }
+
+
+def test_a_zones_plan_goes_before_everybodys_then_the_highest_severity() -> None:
+    plans = site([plan("*", 0), plan("*", 30), plan("nord-1", 0), plan("nord-1", 20), plan("nord-2", 30)])
+    chosen = {
+        (zone, severity): choose(plans, zone, "care", severity).steps[0].roles[0]
+        for zone in ("nord-1", "nord-2")
+        for severity in (10, 20, 40)
+    }
+    assert chosen == {
+        ("nord-1", 10): "nord-1-0",
+        ("nord-1", 20): "nord-1-20",
+        ("nord-1", 40): "nord-1-20",
+        ("nord-2", 10): "any-0",
+        ("nord-2", 20): "any-0",
+        ("nord-2", 40): "nord-2-30",
+    }
+
+
+def test_an_incident_below_every_severity_takes_the_lowest_plan() -> None:
+    plans = site([plan("*", 30), plan("*", 40), plan("*", 0, "technical")])
+    assert choose(plans, "nord-1", "care", 10).min_severity == 30
+
+
+@given(st.sampled_from(["care", "technical"]), st.sampled_from([0, 10, 20, 30, 40]))
+def test_there_is_always_a_plan_and_it_ends_with_the_last_resort(incident_class: str, severity: int) -> None:
+    chosen = choose(site([]), "nord-1", incident_class, severity)
+    assert chosen.incident_class == incident_class
+    assert steps_of(chosen, "nord-1")[-1].roles == ("last-resort",)
+
+
+def test_the_last_resort_is_added_only_where_the_plan_does_not_name_it() -> None:
+    named = site([{"class": "care", "steps": [{"roles": ["last-resort"]}, {"roles": ["duty"]}]}]).plans[0]
+    other = site([{"class": "care", "steps": [{"roles": ["nord-2:last-resort"]}]}]).plans[0]
+    assert [step.roles for step in steps_of(named, "nord-1")] == [("last-resort",), ("duty",)]
+    assert [step.roles for step in steps_of(other, "nord-1")] == [("nord-2:last-resort",), ("last-resort",)]
+
+
+def test_the_first_step_tells_the_phone_on_duty() -> None:
+    found = move(directory(), "nord-1", "care", 40, NIGHT, Position(0, 0))
+    assert found.position == Position(0, 0)
+    assert found.wait_s == 100
+    assert found.reasons == ()
+    (target,) = found.targets
+    assert (target.zone, target.role, target.phone.id, target.channel) == ("nord-1", "duty", "duty-1", "sms")
+    assert target.reason == "duty of nord-1: daily 15:00-08:00"
+
+
+def test_a_step_that_reaches_only_a_landline_is_passed_over_at_once_with_the_reason() -> None:
+    found = move(directory(), "nord-1", "care", 40, NOON, Position(0, 0))
+    assert found.position == Position(0, 1)
+    assert [target.phone.id for target in found.targets] == ["duty-2"]
+    assert found.wait_s == 200
+    assert found.reasons == (
+        "duty of nord-1: daily 08:00-15:00; phone desk is a landline and takes no sms",
+        "step 1 reaches nobody and is passed over",
+    )
+
+
+def test_after_the_last_step_the_plan_starts_again() -> None:
+    here = directory()
+    start = Position(0, 0)
+    told = []
+    for _ in range(7):
+        found = move(here, "nord-1", "care", 40, NIGHT, start)
+        told.append((found.position.round, [target.phone.id for target in found.targets]))
+        start = Position(found.position.round, found.position.step + 1)
+    assert told == [
+        (0, ["duty-1"]),
+        (0, ["duty-2"]),
+        (0, ["watch"]),
+        (1, ["duty-1"]),
+        (1, ["duty-2"]),
+        (1, ["watch"]),
+        (2, ["duty-1"]),
+    ]
+
+
+def test_a_plan_that_became_shorter_is_begun_again() -> None:
+    assert move(directory(), "nord-1", "care", 40, NIGHT, Position(4, 9)).position == Position(5, 0)
+
+
+def test_nobody_is_told_twice_in_one_step() -> None:
+    plans = [{"class": "care", "steps": [{"roles": ["duty", "nord-1:duty", "nord-2:duty", "last-resort"]}]}]
+    found = move(directory(plans), "nord-1", "care", 40, NIGHT, Position(0, 0))
+    assert [target.phone.id for target in found.targets] == ["duty-1", "duty-2", "watch"]
+
+
+def test_when_nobody_can_be_reached_it_says_so_and_tries_again_soon() -> None:
+    zones = [{"id": "nord-1", "last_resort": "desk"}, {"id": "nord-2", "last_resort": "desk"}]
+    here = directory(zones=zones, rota=[])
+    found = move(here, "nord-1", "care", 40, NIGHT, Position(3, 1))
+    assert (found.targets, found.wait_s) == ((), NOBODY_WAIT_S)
+    assert found.position == Position(3, 2)
+    assert found.reasons[0].startswith("nobody is duty of nord-2")
+    assert found.reasons[-1] == "nobody at all can be reached; tried again in 60 s"
+    # The next move begins the next round.
+    assert move(here, "nord-1", "care", 40, NIGHT, Position(3, 3)).position == Position(4, 2)
+
+
+def test_an_incident_of_a_zone_that_left_the_site_is_answered_by_the_first() -> None:
+    found = move(directory(), "gone", "care", 40, NIGHT, Position(0, 0))
+    assert [target.phone.id for target in found.targets] == ["duty-1"]
+    assert found.reasons[0] == "zone gone is no longer in the site; nord-1 answers for it"
+
+
+@given(
+    st.sampled_from(["nord-1", "nord-2", "gone"]),
+    st.integers(0, 2 * 366 * 24 * 60),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_every_move_goes_forward_and_reaches_somebody(zone: str, minute: int, turn: int, step: int) -> None:
+    start = Position(turn, step)
+    found = move(SHARED, zone, "care", 40, NOON + dt.timedelta(minutes=minute), start)
+    assert found.position >= start
+    assert found.targets
+    assert found.wait_s > 0
+    assert all(target.phone.kind == "mobile" for target in found.targets)
+
+
+SHARED = directory()
+
+
+@pytest.mark.parametrize("begin", [0, 1, 2])
+def test_the_last_resort_is_told_on_every_round(begin: int) -> None:
+    start = Position(0, begin)
+    rounds: dict[int, set[str]] = {}
+    for _ in range(9):
+        found = move(SHARED, "nord-1", "care", 40, NOON, start)
+        rounds.setdefault(found.position.round, set()).update(target.phone.id for target in found.targets)
+        start = Position(found.position.round, found.position.step + 1)
+    assert all("watch" in told for told in list(rounds.values())[:-1])
