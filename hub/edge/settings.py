@@ -115,7 +115,7 @@ def _check(settings: Settings) -> None:
 
 
 _TABLES: dict[str, type[msgspec.Struct]] = {"": Settings, "mqtt": MqttTable, "ble": BleTable, "journal": Limits}
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`(?: - at `\$\.?(.*)`)?")
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`(?: - at `\$\.?(.*)`)?")
 _MISSING = re.compile(r"Object missing required field `(.*?)`(?: - at `\$\.?(.*)`)?")
 _TYPE = re.compile(r"(.*) - at `\$\.(?:(.*)\.)?(.*)`")
 
