@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,7 +15,7 @@ from firmware_sim.errors import Unfit
 from firmware_sim.phone.app import Service
 from firmware_sim.phone.model import Behaviour, Phone, is_number
 from firmware_sim.phone.network import Network
-from firmware_sim.process import say_ready
+from firmware_sim.process import Tasks, say_ready, until_stopped
 
 _DESCRIPTION = """\
 Run a text message service that speaks the 46elks API, with the phones behind it.
@@ -88,17 +88,24 @@ async def _live(given: argparse.Namespace, phones: list[Phone]) -> None:
         settings = uvicorn.Config(
             service.app(lifespan), log_level="warning", access_log=False, timeout_graceful_shutdown=1
         )
-        server = _Server(settings, service)
+        server = _Server(settings)
+        stopping = Tasks()
+        stopping.start(_stop_when_told(server, service), "stop")
         await server.serve(sockets=[listening])
+        await stopping.stop()
+
+
+async def _stop_when_told(server: uvicorn.Server, service: Service) -> None:
+    await until_stopped()
+    # First the streams: the server would wait for them.
+    await service.close()
+    server.should_exit = True
 
 
 class _Server(uvicorn.Server):
-    """A server that first ends the streams it would otherwise wait for."""
+    """A server that leaves the signals to us: it would end itself with the one it got."""
 
-    def __init__(self, settings: uvicorn.Config, service: Service) -> None:
-        super().__init__(settings)
-        self._service = service
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._service.close()
-        await super().shutdown(sockets)
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signals."""
+        yield
