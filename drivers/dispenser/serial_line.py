@@ -1,5 +1,7 @@
 """A dispenser on a serial line."""
 
+import msgspec
+
 from drivers.base import NOTHING, Answer, Device, Dose, Heard, Send, Setup
 from drivers.dispenser.codec import Frame, Line, Received, frame, read_hello, set_time
 from drivers.dispenser.plans import PlanKeeper
@@ -95,7 +97,7 @@ class SerialDispenser:
         if self._records.waits() and not waited:
             # A record is missing: a hello is how a dispenser begins again with the oldest one.
             again = Send(frame(Frame.HELLO_REQUEST))
-            return Answer(observations=answer.observations, state=answer.state, actions=(again,))
+            return msgspec.structs.replace(answer, actions=(*answer.actions, again))
         return answer
 
     def _taken(self, taken: Taken) -> Answer:

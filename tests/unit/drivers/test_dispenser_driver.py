@@ -185,6 +185,7 @@ def test_an_acknowledgement_waits_for_a_record_that_noise_took() -> None:
     assert acks(first, second) == [7]
     assert told(second) == [("dose.dispensed", ())]
     assert (Frame.HELLO_REQUEST, b"") in sent(second.actions)
+    assert acks(line.received(event(record(10)), now(2))) == []
     again = line.received(event(record(8, MISSED)) + event(record(9)), now(6))
     assert told(again) == [("dose.not_dispensed", ())]
     assert acks(again) == [8, 9]

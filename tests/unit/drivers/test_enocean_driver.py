@@ -152,6 +152,14 @@ def test_a_false_start_holds_an_alarm_until_the_line_is_quiet() -> None:
     assert told(heard.tick(now(0.1))) == [("pendant", "alarm.pressed")]
 
 
+def test_a_length_above_the_ceiling_holds_nothing_back() -> None:
+    header = (MAX_BODY_BYTES + 1).to_bytes(2, "big") + b"\x00\x01"
+    too_long = bytes([SYNC]) + header + bytes([crc8(header)])
+    answer = driver().received(too_long + PENDANT, now(0))
+    assert told(answer) == [("pendant", "alarm.pressed")]
+    assert answer.bad == ("byte 0: length 513 is above 512; 6 bytes passed over",)
+
+
 def test_a_false_start_does_not_outlive_a_gap() -> None:
     heard = driver()
     heard.received(PENDANT[:10], now(0))
