@@ -19,7 +19,7 @@ class Calendar:
     """
 
     def __init__(self, country: str) -> None:
-        if country not in holidays.list_supported_countries():
+        if len(country) != 2 or country not in holidays.list_supported_countries():
             raise MalformedError(f"country {country!r}: write its two letters, such as NO")
         self._days = holidays.country_holidays(country)
 
