@@ -186,14 +186,19 @@ async def test_a_crash_after_the_204_changes_nothing(store: Store, influxd: Infl
         assert position(store) == 10
 
 
-async def test_events_of_one_nanosecond_do_not_overwrite_each_other(store: Store, influxd: Influxd) -> None:
+@pytest.mark.parametrize("batch", [100, 4])
+async def test_events_of_one_nanosecond_do_not_overwrite_each_other(
+    store: Store, influxd: Influxd, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "BATCH", batch)
     # Its clock stands still, and every thousandth entry has the same three digits below the microsecond.
     add(store, *(observation(number, time=T0) for number in (1, 2, 1001, 2001, 3001)))
     add(store, observation(1, time=T0, hub_id="h-2"), observation(1, time=T0, epoch="00000002"))
     add(store, observation(4, time=T0, kind=str(Kind.FALL_DETECTED)), observation(1004, time=T0))
     async with to(influxd.url) as server:
         for _ in range(2):
-            await Outbox(store, server, FixedClock()).step()
+            while await Outbox(store, server, FixedClock()).step():
+                pass
             assert await points(server) == 9
             assert await InfluxHistory(server).observations("r-1", *FOREVER) == await SqlHistory(
                 store

@@ -12,8 +12,7 @@ from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
-from hub.central.history.points import to_line, turn
-from hub.central.history.sql import to_row
+from hub.central.history.points import lines
 from hub.central.store.engine import Store
 from hub.central.store.sql import insert
 from hub.central.store.tables import cursors, history_rejects, observations
@@ -123,11 +122,11 @@ class Outbox:
 
     def _waiting(self, connection: sa.Connection) -> list[Waiting]:
         position = connection.scalar(sa.select(cursors.c.position).where(cursors.c.name == CURSOR)) or 0
-        rows = sa.select(observations, turn).where(observations.c.id > position)
+        rows = sa.select(observations).where(observations.c.id > position)
         if connection.dialect.name == "postgresql":
             rows = rows.where(observations.c.id <= self._settled(connection))
-        found = connection.execute(rows.order_by(observations.c.id).limit(BATCH)).mappings()
-        return [Waiting(row["id"], to_line(to_row(row), row["turn"])) for row in found]
+        found = connection.execute(rows.order_by(observations.c.id).limit(BATCH)).mappings().all()
+        return [Waiting(row["id"], line) for row, line in zip(found, lines(connection, found), strict=True)]
 
     def _settled(self, connection: sa.Connection) -> int:
         """Return the last id that no transaction under way can still undercut.

@@ -9,39 +9,60 @@ Each field has one type for ever, for the first point decides it.
 """
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from influxdb_client.client.write.point import Point
 
 from hub.central.history.base import HistoryRow
+from hub.central.history.sql import to_row
 from hub.central.store.tables import observations
 from hub.domain.clock import UTC
 from hub.domain.observation import Value
 
 MEASUREMENT = "observation"
 TAGS = ("hub_id", "epoch", "device_id", "resident_id", "kind")
+_KEY = ("hub_id", "epoch", "device_id", "kind", "time")
 _NS = 1000  # in a microsecond
 _UNIX = dt.datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
-_earlier = observations.alias("earlier")
-# Counted among the rows before it, and those do not change: the same row always gets the same turn.
-turn = (
-    sa.select(sa.func.count())
-    .where(
-        _earlier.c.device_id == observations.c.device_id,
-        _earlier.c.time == observations.c.time,
-        _earlier.c.hub_id == observations.c.hub_id,
-        _earlier.c.epoch == observations.c.epoch,
-        _earlier.c.kind == observations.c.kind,
-        _earlier.c.seq % _NS == observations.c.seq % _NS,
-        _earlier.c.id < observations.c.id,
+Key = tuple[Any, ...]
+
+
+def lines(connection: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[str]:
+    """Write observations that follow each other in the store in line protocol.
+
+    A turn is counted among the rows before, and those do not change: the same row always becomes the same point.
+    """
+    taken: Counter[Key] = Counter(_taken(connection, rows[0]["id"], rows[-1]["id"]) if rows else {})
+    written = []
+    for row in rows:
+        key = (*(row[name] for name in _KEY), row["seq"] % _NS)
+        written.append(to_line(to_row(row), taken[key]))
+        taken[key] += 1
+    return written
+
+
+def _taken(connection: sa.Connection, first: int, last: int) -> dict[Key, int]:
+    """Count the rows before ``first`` by key, as far as rows from ``first`` to ``last`` share device and time."""
+    ours = (
+        sa.select(observations.c.device_id, observations.c.time)
+        .where(observations.c.id.between(first, last))
+        .distinct()
+        .subquery()
     )
-    .scalar_subquery()
-    .label("turn")
-)
+    earlier = observations.alias("earlier")
+    key = (*(earlier.c[name] for name in _KEY), (earlier.c.seq % _NS).label("slot"))
+    counted = (
+        sa.select(*key, sa.func.count())
+        .join(ours, (ours.c.device_id == earlier.c.device_id) & (ours.c.time == earlier.c.time))
+        .where(earlier.c.id < first)
+        .group_by(*key)
+    )
+    return {tuple(row[:-1]): row[-1] for row in connection.execute(counted)}
 
 
 def to_us(instant: dt.datetime) -> int:
@@ -51,6 +72,8 @@ def to_us(instant: dt.datetime) -> int:
 
 def to_line(row: HistoryRow, turn_of_row: int) -> str:
     """Write an observation in line protocol."""
+    from influxdb_client.client.write.point import Point  # noqa: PLC0415 - a second, and a centre may have no InfluxDB
+
     point = Point(MEASUREMENT).time(to_us(row.time) * _NS + row.seq % _NS)
     for tag in TAGS:
         point.tag(tag, getattr(row, tag))
