@@ -193,7 +193,7 @@ def test_decode_prints_one_observation_a_line(capsys: pytest.CaptureFixture[str]
     ("argv", "complaint"),
     [
         (["dispenser", RECORD[:-2]], "hub: "),
-        (["enocean", "55"], "no whole frame"),
+        (["enocean", ""], "no whole frame"),
         (["dispenser", "01 0g"], "HEX: write hexadecimal digits"),
         (["bthome", "40", "--key", "0"], "--key: write hexadecimal digits"),
         (["bthome", "4001643a01", "--key", "00"], "key of 1 bytes: bthome needs a key of 16"),

@@ -4,7 +4,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.central.commands import Say
-from hub.central.commands.files import opened, read_text
+from hub.central.commands.files import read_text
+from hub.central.commands.stores import opened
 from hub.central.site.apply import apply, export
 from hub.central.site.check import errors, findings
 from hub.central.site.findings import Lines, report

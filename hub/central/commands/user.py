@@ -5,7 +5,7 @@ from getpass import getpass
 
 from hub.central.auth.accounts import create_user
 from hub.central.commands import Say
-from hub.central.commands.files import opened
+from hub.central.commands.stores import opened
 from hub.domain.clock import Now
 from hub.domain.errors import RefusedError
 

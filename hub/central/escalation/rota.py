@@ -17,8 +17,8 @@ from hub.domain.clock import UTC
 from hub.domain.errors import MalformedError
 
 _DAY = dt.timedelta(days=1)
-# Days that are kept laid out; a year of one zone and role fits.
-_KEPT_DAYS = 4000
+# Days that are kept laid out: a year of twenty zones and roles fits.
+_KEPT_DAYS = 8000
 
 Place = tuple[str, str]  # zone and role
 
@@ -94,7 +94,9 @@ class Rota:
     def shifts(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
         """Return the shifts that hold at an instant, the latest start first."""
         date = at.astimezone(self.zone).date()
-        return [span for span in self._laid(zone, role, date) if span.start <= at < span.end]
+        # A shift lasts 24 hours at most, so only those of this day and the one before can reach here.
+        near = (*self._laid(zone, role, date), *self._laid(zone, role, date - _DAY))
+        return [span for span in near if span.start <= at < span.end]
 
     def is_holiday(self, date: dt.date) -> bool:
         """Tell whether a local date is a public holiday of the site's country."""
@@ -104,7 +106,7 @@ class Rota:
         """Return ``since``, ``until`` and every instant between at which a shift or override starts or ends."""
         bounds = {since, until}
         first, last = since.astimezone(self.zone).date(), until.astimezone(self.zone).date()
-        for number in range((last - first).days + 1):
+        for number in range(-1, (last - first).days + 1):
             for span in self._laid(zone, role, first + number * _DAY):
                 bounds.update((span.start, span.end))
         for span in self._overrides.get((zone, role), ()):
@@ -125,12 +127,12 @@ class Rota:
         return [span for span in self.spans(zone, role, since, until) if span.on_call.phone is None]
 
     def _laid(self, zone: str, role: str, date: dt.date) -> list[Span]:
-        """Return the shifts that may reach into a local date, the latest start first."""
+        """Return the shifts that start on a local date, the latest first."""
         key = (zone, role, date)
         laid = self._days.get(key)
         if laid is None:
             rules = self._rules.get((zone, role), ())
-            laid = [span for day in (date - _DAY, date) for rule in rules for span in self._shift(rule, day)]
+            laid = [span for rule in rules for span in self._shift(rule, date)]
             laid.sort(key=lambda span: span.start, reverse=True)
             if len(self._days) >= _KEPT_DAYS:
                 self._days.clear()
