@@ -221,6 +221,10 @@ async def test_status_plan_clock_and_control(world: World) -> None:
         assert (status.event, status.unix_time) == (0x30, 1_795_246_265)
         (battery,) = peer.get_characteristics_by_uuid(core.UUID.from_16_bits(0x2A19))
         assert await battery.read_value() == bytes([100])
+        with pytest.raises(ATT_Error, match="READ_NOT_PERMITTED"):
+            await the(peer, 2).read_value()
+        with pytest.raises(ATT_Error, match="WRITE_NOT_PERMITTED"):
+            await the(peer, 4).write_value(b"x", with_response=True)
         alive = await subscribed(peer, 4)
         assert await alive.events(2) == [(1, 0x30), (1, 0x30)]
         inbox = await subscribed(peer)

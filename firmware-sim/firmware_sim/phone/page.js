@@ -9,7 +9,7 @@ function phoneOf(number) {
 
 function showLocalTime(bubble) {
   const time = bubble.querySelector("time");
-  time.textContent = new Date(time.dateTime).toLocaleTimeString();
+  time.textContent = new Date(time.dateTime).toLocaleTimeString([], { timeStyle: "medium", hourCycle: "h23" });
 }
 
 function show({ phone, id, html }) {

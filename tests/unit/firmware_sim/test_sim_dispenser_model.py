@@ -21,12 +21,13 @@ def test_records_are_kept_until_acknowledged() -> None:
 def test_sequence_and_records_survive_a_new_start(tmp_path: Path) -> None:
     clock = FixedClock()
     before = Dispenser(Memory(tmp_path / "m.json"), clock)
-    before.add(EVENTS["miss"])
+    left = before.add(EVENTS["dispense"]).doses_left
     before.add(EVENTS["miss"])
     before.acknowledged(1)
     after = Dispenser(Memory(tmp_path / "m.json"), clock)
     assert [record.seq for record in after.unacknowledged()] == [2]
     assert after.add(EVENTS["miss"]).seq == 3
+    assert after.status().doses_left == left
 
 
 async def test_power_cut_forgets_the_clock_and_keeps_the_records() -> None:

@@ -29,7 +29,8 @@ _ABOUT = {0x2A29: b"Welfare Hub", 0x2A24: b"ODP-1", 0x2A25: b"SIM-0001", 0x2A26:
 
 _READ, _WRITE = Characteristic.Properties.READ, Characteristic.Properties.WRITE
 _NOTIFY, _INDICATE = Characteristic.Properties.NOTIFY, Characteristic.Properties.INDICATE
-_VALUE_NOT_ALLOWED = 0x13  # ATT "Value Not Allowed" (Core 5.4, volume 3, part F, 3.4.1.1)
+# ATT error codes (Core 5.4, volume 3, part F, 3.4.1.1).
+_READ_NOT_PERMITTED, _WRITE_NOT_PERMITTED, _VALUE_NOT_ALLOWED = 0x02, 0x03, 0x13
 _INTERVAL_MS = 150.0
 
 
@@ -87,23 +88,23 @@ class GattDispenser:
     def _add_services(self) -> None:
         model = self._dispenser
         device = self._peripheral.device
-        self._event = self._characteristic(2, _INDICATE, CharacteristicValue(read=lambda _c: b""))
+        self._event = self._characteristic(2, _INDICATE, self._value(None, None))
         self._status = self._characteristic(
-            4, _READ | _NOTIFY, CharacteristicValue(read=lambda _c: model.status().encoded())
+            4, _READ | _NOTIFY, self._value(lambda: model.status().encoded(), None)
         )
         self._event.on("subscription", self._subscribed)
         own = [
             self._event,
-            self._characteristic(3, _WRITE, self._written(self._acknowledge)),
+            self._characteristic(3, _WRITE, self._value(None, self._acknowledge)),
             self._status,
-            self._characteristic(5, _READ | _WRITE, self._written(model.take_plan, lambda: model.plan)),
-            self._characteristic(6, _WRITE, self._written(model.control)),
+            self._characteristic(5, _READ | _WRITE, self._value(lambda: model.plan, model.take_plan)),
+            self._characteristic(6, _WRITE, self._value(None, model.control)),
         ]
         device.add_service(Service(UUID(_UUID.format(1)), own))
-        clock = self._written(self._set_clock, self._clock_value)
+        clock = self._value(self._clock_value, self._set_clock)
         time = Characteristic(UUID.from_16_bits(_CURRENT_TIME), _READ | _WRITE, self._permissions(), clock)
         device.add_service(Service(UUID.from_16_bits(_CURRENT_TIME_SERVICE), [time]))
-        level = CharacteristicValue(read=lambda _c: bytes([model.battery_pct]))
+        level = self._value(lambda: bytes([model.battery_pct]), None)
         battery = Characteristic(UUID.from_16_bits(_BATTERY_LEVEL), _READ, Attribute.READABLE, level)
         device.add_service(Service(UUID.from_16_bits(_BATTERY_SERVICE), [battery]))
         about = [
@@ -127,15 +128,26 @@ class GattDispenser:
             made.descriptors = [*made.descriptors, own]
         return made
 
-    def _written(self, write: Callable[[bytes], None], read: Callable[[], bytes] = bytes) -> CharacteristicValue:
+    def _value(
+        self, read: Callable[[], bytes] | None, write: Callable[[bytes], None] | None
+    ) -> CharacteristicValue:
+        """Return a value that is read and written so; ``None`` is refused, which bumble would allow."""
+
+        def give(_connection: Connection) -> bytes:
+            if read is None:
+                raise ATT_Error(_READ_NOT_PERMITTED)
+            return read()
+
         def take(_connection: Connection, value: bytes) -> None:
+            if write is None:
+                raise ATT_Error(_WRITE_NOT_PERMITTED)
             try:
                 write(bytes(value))
             except (ValueError, struct.error) as error:
                 log.warning("refused: %s", error)
                 raise ATT_Error(_VALUE_NOT_ALLOWED) from error
 
-        return CharacteristicValue(read=lambda _connection: read(), write=take)
+        return CharacteristicValue(read=give, write=take)
 
     def _acknowledge(self, data: bytes) -> None:
         self._dispenser.acknowledged(struct.unpack("<I", data)[0])
@@ -170,14 +182,22 @@ class GattDispenser:
     async def _send(self, connection: Connection) -> None:
         """Indicate every unacknowledged record, oldest first, then each new one."""
         told = 0
-        while True:
-            self._news.clear()
-            for record in self._dispenser.unacknowledged(after_seq=told):
-                told = record.seq
-                for sending in self._faults.apply(record.encoded()):
-                    await asyncio.sleep(sending.after_s)
-                    await self._peripheral.device.indicate_subscriber(connection, self._event, sending.frame)
-            await self._news.wait()
+        try:
+            while True:
+                self._news.clear()
+                for record in self._dispenser.unacknowledged(after_seq=told):
+                    told = record.seq
+                    await self._indicate(connection, record.encoded())
+                await self._news.wait()
+        except TimeoutError:
+            # ATT allows nothing more on a link whose indication was not confirmed within 30 s.
+            log.warning("indication not confirmed: link ended")
+            await connection.disconnect()
+
+    async def _indicate(self, connection: Connection, data: bytes) -> None:
+        for sending in self._faults.apply(data):
+            await asyncio.sleep(sending.after_s)
+            await self._peripheral.device.indicate_subscriber(connection, self._event, sending.frame)
 
     async def _alive(self) -> None:
         while True:

@@ -47,7 +47,6 @@ class Dispenser:
         self._on_since = clock.mono_s()
         self._clock_set: tuple[int, float] | None = None
         self._flags = ON_MAINS
-        self._doses_left = _FULL_MAGAZINE
         self.actions: Mapping[str, Action] = {
             **{word: self._happening(code) for word, code in EVENTS.items()},
             "event": self._event,
@@ -63,6 +62,10 @@ class Dispenser:
         stored = self._memory.texts("plan")
         return bytes.fromhex(stored[0]) if stored else encoded_plan(0, [])
 
+    @property
+    def _doses_left(self) -> int:
+        return self._memory.number("doses_left", _FULL_MAGAZINE)
+
     def on_new(self, told: Callable[[], None]) -> None:
         """Tell this each time a record has been added."""
         self._on_new.append(told)
@@ -74,13 +77,13 @@ class Dispenser:
 
     def add(self, event: int, slot: int = NO_SLOT, flags: int = 0) -> Record:
         """Store a new record, then tell the line about it."""
-        if event in DISPENSED and self._doses_left:
-            self._doses_left -= 1
+        left = self._doses_left - (1 if event in DISPENSED and self._doses_left else 0)
         gained, lost = _FLAGS.get(event, (0, 0))
         self._flags = (self._flags | gained) & ~lost
         seq = self._memory.number("seq") + 1
-        record = self._record(event, seq, slot, self._flags | flags)
-        self._memory.keep({"seq": seq, "records": [*self._memory.texts("records"), record.encoded().hex()]})
+        record = self._record(event, seq, slot, self._flags | flags)._replace(doses_left=left)
+        records = [*self._memory.texts("records"), record.encoded().hex()]
+        self._memory.keep({"seq": seq, "records": records, "doses_left": left})
         for told in self._on_new:
             told()
         return record
