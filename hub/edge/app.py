@@ -71,6 +71,7 @@ class Edge:
         self.supervisor = Supervisor()
         self.sessions: dict[str, tuple[Task, Session]] = {}
         self._changed = asyncio.Event()
+        self._wrong: list[str] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until told to stop."""
@@ -120,8 +121,10 @@ class Edge:
         while True:
             self._changed.clear()
             wanted, wrong = tasks(self.configuration.current, self._clock.now().utc)
-            for line in wrong:
-                log.error("configuration: %s", line)
+            if wrong and wrong != self._wrong:
+                log.error("configuration: %s", "; ".join(wrong))
+                await self.recorder.say(Kind.DEVICE_FAULT, {"reason": "; ".join(wrong)[:500]})
+            self._wrong = wrong
             await self.reconcile({task.name: task for task in wanted})
             try:
                 async with asyncio.timeout(_RECONCILE_S):

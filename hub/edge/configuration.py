@@ -23,6 +23,7 @@ from hub.wire.config import DeviceConfig, HubConfig, LinkConfig
 log = logging.getLogger(__name__)
 
 _KEY = "config"
+_ANY_DAY = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +119,13 @@ class Configuration:
 
 def tasks(current: HubConfig, at: dt.datetime) -> tuple[list[Task], list[str]]:
     """Return what sessions there must be at an instant, and what in the configuration cannot be done."""
-    offset = at.astimezone(ZoneInfo(current.timezone)).utcoffset() or dt.timedelta(0)
     found: list[Task] = []
     wrong: list[str] = []
+    try:
+        offset = at.astimezone(ZoneInfo(current.timezone)).utcoffset() or dt.timedelta(0)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        offset = dt.timedelta(0)
+        wrong.append(f"unknown timezone {current.timezone!r}")
     for link in current.links:
         devices = [item for item in current.devices if item.link == link.id]
         groups = [devices] if link.kind == "serial" else [[item] for item in devices]
@@ -129,6 +134,10 @@ def tasks(current: HubConfig, at: dt.datetime) -> tuple[list[Task], list[str]]:
                 found.append(_task(current, link, group, offset))
             except MalformedError as error:
                 wrong.append(f"link {link.id!r}: {error}")
+            except Exception as error:
+                # The boundary to the drivers: one that is broken must not keep the others from starting.
+                log.exception("link %s: the driver cannot be opened", link.id)
+                wrong.append(f"link {link.id!r}: its driver fails: {error!r}")
     return found, wrong
 
 
@@ -183,15 +192,17 @@ def _check(new: HubConfig) -> None:
     Raises:
         MalformedError: With everything that is wrong.
     """
-    try:
-        ZoneInfo(new.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise MalformedError(f"configuration: unknown timezone {new.timezone!r}") from error
     for what, ids in (("link", [x.id for x in new.links]), ("device", [x.id for x in new.devices])):
         if len(set(ids)) != len(ids):
             raise MalformedError(f"configuration: two of one {what} id")
     if min(new.intervals.alive_s, new.intervals.alarm_resend_s, new.intervals.reading_resend_s) <= 0:
         raise MalformedError("configuration: an interval must be longer than 0 s")
-    _, wrong = tasks(new, dt.datetime.min.replace(year=2000, tzinfo=dt.UTC))
+    found, wrong = tasks(new, _ANY_DAY)
+    names = [task.name for task in found]
+    if len(set(names)) != len(names):
+        wrong.append("a serial link and a BLE device of one id")
+    addresses = [task.setup.devices[0].address for task in found if task.link.kind == "ble"]
+    if len(set(addresses)) != len(addresses):
+        wrong.append("two BLE devices of one address")
     if wrong:
         raise MalformedError("configuration: " + "; ".join(wrong))

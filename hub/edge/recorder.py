@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -210,17 +211,24 @@ class Recorder:
     # From here on: the writer's thread.
 
     def _run(self) -> None:
-        self._report_damages()
-        while True:
-            jobs, call = self._next()
-            if jobs:
-                self._write(jobs)
-            elif call:
-                work, done = call
-                self._settle(done, partial(self._guarded, work))
-            else:
-                return
-            self._report_damages()
+        going = True
+        while going:
+            try:
+                self._report_damages()
+                going = self._step()
+            except Exception:
+                # The thread's boundary: without it no alarm would be taken any more.
+                log.exception("journal: unexpected")
+
+    def _step(self) -> bool:
+        """Do the next piece of work; tell whether there may be more."""
+        jobs, call = self._next()
+        if jobs:
+            self._write(jobs)
+        elif call:
+            work, done = call
+            self._settle(done, partial(self._guarded, work))
+        return bool(jobs or call)
 
     def _next(self) -> tuple[list[_Job], tuple[Callable[[], Any], "Future[Any]"] | None]:
         """Wait for work: alarms, then calls, then a full or ripe group of readings."""
@@ -302,7 +310,8 @@ class Recorder:
             return work()
         except sqlite3.DatabaseError as error:
             log.error("journal: broken while running: %s", error)  # noqa: TRY400 -- not a fault of the code
-            self._journal.close()
+            with suppress(sqlite3.Error):
+                self._journal.close()
             self._journal = self._reopen()
             self._journal.damages.append(f"broken while running: {error}")
             return work()

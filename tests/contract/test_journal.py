@@ -5,7 +5,7 @@ import itertools
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +24,14 @@ _names = itertools.count()
 
 
 @pytest.fixture(params=["sqlite3", "apsw"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     if request.param == "sqlite3":
-        return lambda **given: Journal(connect(str(tmp_path / "journal.db")), **given)
+        yield lambda **given: Journal(connect(str(tmp_path / "journal.db")), **given)
+        return
     name = f"disk-{next(_names)}"
     vfs = PowerCutVfs(name, Disk())
-    keep_alive = [vfs]
-    return lambda **given: Journal(ApswConnection("journal.db", keep_alive[0] and name), **given)
+    yield lambda **given: Journal(ApswConnection("journal.db", name), **given)
+    vfs.unregister()
 
 
 def test_what_was_appended_is_pending_with_its_identity(reopen: Open) -> None:

@@ -66,8 +66,7 @@ def test_a_foreign_file_fills_the_disk_and_the_reserve_takes_the_alarms(small: P
         journal.append([draft(value=n)])
     assert [value_of(e) for e in journal.pending(Lane.ALARM, 0, 200)] == list(range(20))
     with pytest.raises(JournalFullError):
-        for n in range(5000):
-            journal.append([draft(value=n)])
+        _alarms_for_ever(journal)
 
     (small / "foreign").unlink()
     assert journal.release(receipt(journal.epoch, [e.seq for e in journal.pending(Lane.ALARM, 0, 10)])) == 10
@@ -87,6 +86,11 @@ def test_a_full_disk_at_the_start_is_no_reason_not_to_start(small: Path) -> None
     assert [value_of(e) for e in journal.pending(Lane.ALARM, 0, 200)] == [1, 2]
     assert not journal.volatile
     journal.close()
+
+
+def _alarms_for_ever(journal: Journal) -> None:
+    for n in range(5000):
+        journal.append([draft(value=n)])
 
 
 def _fill(path: Path) -> None:

@@ -26,7 +26,7 @@ from hub.edge.settings import BleTable, MqttTable, Settings
 from hub.wire.config import DeviceConfig, HubConfig, Intervals, LinkConfig
 from tests.fakes.mosquitto import Mosquitto
 from tests.unit.edge.centre import Centre
-from tests.unit.edge.makers import HUB
+from tests.unit.edge.makers import HUB, until
 
 _PENDANT = bytes.fromhex("01825DAB")
 _BUTTON = "C2:11:22:33:44:55"
@@ -116,15 +116,11 @@ def _config(line: Line, version: int = 1, **devices: DeviceConfig) -> HubConfig:
 
 
 async def _up(edge: Edge, name: str) -> None:
-    async with asyncio.timeout(10):
-        while name not in edge.sessions or not edge.sessions[name][1].state.up:
-            await asyncio.sleep(0.01)
+    await until(lambda: not (name not in edge.sessions or not edge.sessions[name][1].state.up))
 
 
 async def _emptied(edge: Edge) -> None:
-    async with asyncio.timeout(10):
-        while sum(edge.recorder.summary().pending.__getattribute__(lane.value) for lane in Lane):
-            await asyncio.sleep(0.01)
+    await until(lambda: not (sum(edge.recorder.summary().pending.__getattribute__(lane.value) for lane in Lane)))
 
 
 async def test_a_press_reaches_the_centre_and_is_kept_until_the_receipt(
@@ -154,9 +150,7 @@ async def test_the_stick_is_pulled_and_put_back(
         await _up(edge, "stick")
         state = edge.sessions["stick"][1].state
         line.pull()
-        async with asyncio.timeout(5):
-            while state.up:
-                await asyncio.sleep(0.01)
+        await until(lambda: not (state.up))
         line.plug()
         await _up(edge, "stick")
         line.press()
@@ -174,9 +168,7 @@ async def test_it_starts_without_a_broker_from_what_it_kept(
     async with running(tmp_path / "data", broker.port) as edge:
         await _up(edge, "stick")
         line.press()
-        async with asyncio.timeout(5):
-            while not edge.recorder.summary().pending.alarm:
-                await asyncio.sleep(0.01)
+        await until(lambda: edge.recorder.summary().pending.alarm)
         await broker.start()
         await centre.until(lambda: centre.count(Kind.ALARM_PRESSED) >= 1, 20)
         await _emptied(edge)
@@ -217,9 +209,7 @@ async def test_a_missing_port_does_not_stop_the_radio_and_a_radio_that_restarts_
     backend = f"bumble:tcp-client:127.0.0.1:{port}"
     async with running(tmp_path / "data", broker.port, backend) as edge:
         await _up(edge, "d-button")
-        async with asyncio.timeout(10):
-            while not edge.radio.state.up:
-                await asyncio.sleep(0.01)
+        await until(lambda: edge.radio.state.up)
         await button.actions["press"]({"how": "press"})
         await centre.until(lambda: centre.count(Kind.ALARM_PRESSED) == 1)
         assert not edge.sessions["stick"][1].state.up

@@ -26,7 +26,7 @@ from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.sessions import session
 from hub.wire.config import DeviceConfig, DoseConfig, HubConfig, LinkConfig
-from tests.unit.edge.makers import HUB, event_of
+from tests.unit.edge.makers import HUB, event_of, until
 
 _DISPENSER, _BUTTON = "C4:11:22:33:44:55", "C2:11:22:33:44:55"
 _LIMITS = Limits(reserve_bytes=0)
@@ -42,12 +42,6 @@ class World:
 
     async def serve(self) -> None:
         self.port = await self.server.start(self.port)
-
-
-async def _until(true: Callable[[], bool], within_s: float = 15.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager
@@ -91,16 +85,16 @@ async def test_a_bonded_dispenser_tells_and_is_acknowledged(tmp_path: Path, reco
     radio = Radio(adapter)
     served = session(task, recorder, SystemClock(), radio)
     async with _task(radio.run()), _task(served.run()):
-        await _until(lambda: recorder.summary().pending.alarm == 1)
-        await _until(lambda: not dispenser.unacknowledged())
+        await until(lambda: recorder.summary().pending.alarm == 1)
+        await until(lambda: not dispenser.unacknowledged())
         assert served.state.up
         # It walks away and comes back: a new connection, with the bond that was kept.
         await device.actions["out_of_range"]({})
-        await _until(lambda: not served.state.up)
+        await until(lambda: not served.state.up)
         await dispenser.actions["jam"]({})
         await device.actions["in_range"]({})
-        await _until(lambda: recorder.summary().pending.alarm == 2)
-        await _until(lambda: not dispenser.unacknowledged())
+        await until(lambda: recorder.summary().pending.alarm == 2)
+        await until(lambda: not dispenser.unacknowledged())
         assert served.state.opened == 2
         assert (tmp_path / "bonds.json").exists()
     entries = await recorder.pending(Lane.ALARM, 0, 10)
@@ -109,7 +103,7 @@ async def test_a_bonded_dispenser_tells_and_is_acknowledged(tmp_path: Path, reco
     await world.server.stop()
 
 
-async def test_a_transport_that_is_lost_is_opened_again(tmp_path: Path) -> None:
+async def test_a_transport_that_is_lost_is_opened_again() -> None:
     world = World()
     server, cut = await _relay(world)
     proxy_port = server.sockets[0].getsockname()[1]
@@ -121,12 +115,12 @@ async def test_a_transport_that_is_lost_is_opened_again(tmp_path: Path) -> None:
     radio = Radio(BumbleAdapter(f"tcp-client:127.0.0.1:{proxy_port}", HUB), check_s=0.1)
     radio.listen(_BUTTON, heard.append)
     async with _task(radio.run()):
-        await _until(lambda: bool(heard))
+        await until(lambda: bool(heard))
         assert heard[0].service_data["0000fcd2-0000-1000-8000-00805f9b34fb"][0] == 0x44
         cut()
-        await _until(lambda: not radio.state.up)
+        await until(lambda: not radio.state.up)
         heard.clear()
-        await _until(lambda: radio.state.up and bool(heard))
+        await until(lambda: radio.state.up and bool(heard))
         assert radio.state.opened == 2
     server.close()
     cut()
@@ -163,7 +157,7 @@ async def _relay(world: World) -> tuple[asyncio.Server, Callable[[], None]]:
 async def test_no_transport_is_one_clear_line_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     radio = Radio(BumbleAdapter("tcp-client:127.0.0.1:1", HUB))
     async with _task(radio.run()):
-        await _until(lambda: "tcp-client:127.0.0.1:1" in radio.state.reason)
+        await until(lambda: "tcp-client:127.0.0.1:1" in radio.state.reason)
         await asyncio.sleep(1.2)
     lines = [r for r in caplog.records if "link ble: down" in r.getMessage()]
     assert len(lines) == 1

@@ -8,7 +8,7 @@ from hub.wire import alive, config, envelope, receipt
 from hub.wire.envelope import Event
 from hub.wire.mqtt import Incoming, MqttLink, MqttSettings
 from hub.wire.topics import Channel, topic
-from tests.unit.edge.makers import HUB
+from tests.unit.edge.makers import HUB, until
 
 
 class Centre:
@@ -36,8 +36,7 @@ class Centre:
         await self.link.run()
 
     async def connected(self) -> None:
-        while not self.link.connected:
-            await asyncio.sleep(0.01)
+        await until(lambda: self.link.connected)
 
     def _take(self, incoming: Incoming) -> None:
         task = asyncio.get_running_loop().create_task(self._store(incoming))

@@ -1,6 +1,8 @@
 """What the edge's tests are made of: fixed times, events, a clock that stands still."""
 
+import asyncio
 import datetime as dt
+from collections.abc import Callable
 
 from drivers.base import Heard
 from hub.domain.clock import UTC, Now, TimeQuality
@@ -58,3 +60,10 @@ def event_of(entry: Entry) -> envelope.Event:
 
 def value_of(entry: Entry) -> object:
     return event_of(entry).data.value
+
+
+async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
+    """Wait until something is true that no event tells of: it belongs to another thread or process."""
+    async with asyncio.timeout(within_s):
+        while not true():  # noqa: ASYNC110 -- see above
+            await asyncio.sleep(0.005)

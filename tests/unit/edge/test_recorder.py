@@ -17,7 +17,7 @@ from hub.edge.journal import Draft, Entry, Journal, JournalFullError, Limits
 from hub.edge.opening import open_journal
 from hub.edge.recorder import UNJOURNALLED, Recorder
 from hub.wire.receipt import receipt
-from tests.unit.edge.makers import HUB, T0, StandingClock, event_of, heard, value_of
+from tests.unit.edge.makers import HUB, T0, StandingClock, event_of, heard, until, value_of
 
 _LIMITS = Limits(reserve_bytes=4096)
 
@@ -119,9 +119,7 @@ async def test_a_journal_that_breaks_while_running_is_opened_anew(recorder: Reco
     broken = sqlite3.DatabaseError("database disk image is malformed")
     journal.fault = broken
     assert await recorder.record([heard(value=2)]) is True
-    async with asyncio.timeout(5):
-        while not await recorder.pending(Lane.READING, 0, 9):
-            await asyncio.sleep(0.01)
+    await until(lambda: recorder.summary().pending.reading)
     (damage,) = await recorder.pending(Lane.READING, 0, 9)
     assert event_of(damage).data.kind is Kind.HUB_JOURNAL_DAMAGED
     assert "malformed" in str(value_of(damage))

@@ -23,7 +23,7 @@ from hub.edge.recorder import Recorder
 from hub.edge.session import Session
 from hub.wire import config
 from hub.wire.config import DeviceConfig, HubConfig, Intervals, LinkConfig
-from tests.unit.edge.makers import HUB, T0, heard
+from tests.unit.edge.makers import HUB, T0, heard, until
 
 _LINK = LinkConfig(id="stick", kind="serial", port="/dev/none", driver="enocean")
 _TASK = Task(
@@ -82,9 +82,7 @@ async def test_a_reading_that_was_refused_reopens_the_driver(
 
     monkeypatch.setattr(recorder._journal, "append", full)
     assert await session._feed(lambda _now: Answer(observations=(heard(Kind.MOTION_DETECTED),))) == ()
-    async with asyncio.timeout(5):
-        while session._outstanding:
-            await asyncio.sleep(0.005)
+    await until(lambda: not (session._outstanding))
     with pytest.raises(TransientError, match="refused"):
         await session._feed(lambda _now: Answer())
 
@@ -138,9 +136,7 @@ async def test_a_scanner_that_falls_silent_is_started_again(caplog: pytest.LogCa
     adverts: list[Advert] = []
     radio.listen("AA:00:00:00:00:01", adverts.append)
     task = asyncio.create_task(radio.run())
-    async with asyncio.timeout(5):
-        while len(adverts) < 3:
-            await asyncio.sleep(0.005)
+    await until(lambda: not (len(adverts) < 3))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert radio.restarts >= 2
@@ -156,6 +152,16 @@ def _config(**changes: object) -> HubConfig:
     )
     given: dict[str, object] = {"version": 1, "hub_id": HUB, "links": (_LINK,), "devices": (device,)}
     return HubConfig(**{**given, **changes})  # type: ignore[arg-type] # changes of a test
+
+
+def test_a_driver_that_cannot_be_opened_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("drivers.bthome.open_driver", broken)
+    found, wrong = tasks(_config(timezone="Mars/Base", links=(_LINK, _BLE), devices=(_DEVICE, _button("b1"))), T0)
+    assert [task.name for task in found] == ["stick"]
+    assert len(wrong) == 2
 
 
 def test_tasks_follow_from_a_configuration_and_the_season() -> None:
@@ -183,6 +189,11 @@ async def test_a_configuration_is_kept_and_an_older_one_ignored(recorder: Record
 
 
 _DEVICE = _config().devices[0]
+_BLE = LinkConfig(id="ble", kind="ble")
+
+
+def _button(name: str) -> DeviceConfig:
+    return DeviceConfig(id=name, link="ble", driver="bthome", address="C2:11:22:33:44:55")
 
 
 @pytest.mark.parametrize(
@@ -197,6 +208,11 @@ _DEVICE = _config().devices[0]
         ({"devices": (DeviceConfig(id="d", link="stick", driver="enocean", address="1"),)}, "address '1'"),
         ({"devices": (DeviceConfig(id="d", link="stick", driver="enocean", key="xy"),)}, "not hexadecimal"),
         ({"intervals": Intervals(alive_s=0)}, "longer than 0 s"),
+        (
+            {"links": (_LINK, _BLE), "devices": (_DEVICE, _button("b1"), _button("b2"))},
+            "two BLE devices of one address",
+        ),
+        ({"links": (_LINK, _BLE), "devices": (_DEVICE, _button("stick"))}, "a serial link and a BLE device"),
         ({"devices": ()}, ""),
     ],
 )

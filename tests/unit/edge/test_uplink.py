@@ -20,7 +20,7 @@ from hub.wire.config import Intervals
 from hub.wire.mqtt import Incoming
 from hub.wire.receipt import Receipt
 from hub.wire.topics import Channel, topic
-from tests.unit.edge.makers import HUB, draft, heard, reading
+from tests.unit.edge.makers import HUB, draft, heard, reading, until
 
 
 class FakeLink:
@@ -92,24 +92,18 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     await recorder.close()
 
 
-async def _until(true: object) -> None:
-    async with asyncio.timeout(5):
-        while not true():  # type: ignore[operator] # a lambda
-            await asyncio.sleep(0.005)
-
-
 def _receipt(parts: Parts, *ranges: tuple[int, int], epoch: str = "") -> Incoming:
     payload = receipt.encode(Receipt(epoch or parts.recorder.summary().epoch, list(ranges)))
     return Incoming(topic(HUB, Channel.DOWN_RECEIPT), payload, retain=False, mid=1, qos=1, generation=1)
 
 
 async def test_readings_go_in_a_window_and_it_moves_with_receipts(parts: Parts) -> None:
-    await _until(lambda: len(parts.link.sent(Lane.READING)) >= READING_BATCHES)
+    await until(lambda: len(parts.link.sent(Lane.READING)) >= READING_BATCHES)
     await asyncio.sleep(0.05)
     first = parts.link.sent(Lane.READING)
     assert [len(batch) for batch in first] == [MAX_BATCH_EVENTS] * READING_BATCHES
     parts.uplink.on_message(_receipt(parts, (1, 200)))
-    await _until(lambda: len(parts.link.sent(Lane.READING)) > READING_BATCHES)
+    await until(lambda: len(parts.link.sent(Lane.READING)) > READING_BATCHES)
     assert parts.link.sent(Lane.READING)[READING_BATCHES][0] == 801
     assert parts.recorder.summary().pending.reading == 2800
     assert parts.link.acked
@@ -117,9 +111,9 @@ async def test_readings_go_in_a_window_and_it_moves_with_receipts(parts: Parts) 
 
 async def test_a_live_alarm_does_not_wait_for_the_backlog_nor_for_the_broker(parts: Parts) -> None:
     parts.link.silent = True
-    await _until(lambda: len(parts.link.sent(Lane.READING)) >= READING_BATCHES)
+    await until(lambda: len(parts.link.sent(Lane.READING)) >= READING_BATCHES)
     await parts.recorder.record([heard()])
-    await _until(lambda: parts.link.sent(Lane.ALARM))
+    await until(lambda: parts.link.sent(Lane.ALARM))
     assert parts.link.sent(Lane.ALARM)[0] == [3001]
 
 
@@ -127,9 +121,9 @@ async def test_a_live_alarm_does_not_wait_for_the_backlog_nor_for_the_broker(par
 async def test_an_alarm_is_sent_again_until_its_receipt(parts: Parts, fault: Exception) -> None:
     parts.link.fault = fault
     await parts.recorder.record([heard()])
-    await _until(lambda: len(parts.link.sent(Lane.ALARM)) >= 3)
+    await until(lambda: len(parts.link.sent(Lane.ALARM)) >= 3)
     parts.uplink.on_message(_receipt(parts, (3001, 3001)))
-    await _until(lambda: parts.recorder.summary().pending.alarm == 0)
+    await until(lambda: parts.recorder.summary().pending.alarm == 0)
     count = len(parts.link.sent(Lane.ALARM))
     await asyncio.sleep(0.25)
     assert len(parts.link.sent(Lane.ALARM)) == count
@@ -138,7 +132,7 @@ async def test_an_alarm_is_sent_again_until_its_receipt(parts: Parts, fault: Exc
 async def test_after_a_reconnection_everything_unreceipted_goes_again(parts: Parts) -> None:
     parts.uplink.use(Intervals(alarm_resend_s=100, reading_resend_s=100))
     await parts.recorder.record([heard()])
-    await _until(lambda: parts.link.sent(Lane.ALARM) and len(parts.link.sent(Lane.READING)) == 4)
+    await until(lambda: parts.link.sent(Lane.ALARM) and len(parts.link.sent(Lane.READING)) == 4)
     parts.link.connected = False
     parts.link.published.clear()
     await parts.recorder.record([heard()])
@@ -146,32 +140,32 @@ async def test_after_a_reconnection_everything_unreceipted_goes_again(parts: Par
     assert not parts.link.published
     parts.link.connected = True
     parts.uplink.on_connect(False)
-    await _until(lambda: parts.link.sent(Lane.ALARM) == [[3001, 3002]])
-    await _until(lambda: parts.link.sent(Lane.READING)[0][0] == 1)
+    await until(lambda: parts.link.sent(Lane.ALARM) == [[3001, 3002]])
+    await until(lambda: parts.link.sent(Lane.READING)[0][0] == 1)
     assert parts.link.published[0][0].endswith("up/status") or any(
         t.endswith("up/status") for t, _ in parts.link.published
     )
 
 
 async def test_doubtful_receipts_free_nothing_and_do_not_stop_the_inbox(parts: Parts) -> None:
-    await _until(lambda: parts.link.sent(Lane.READING))
+    await until(lambda: parts.link.sent(Lane.READING))
     channel = topic(HUB, Channel.DOWN_RECEIPT)
     for bad in (b"", b"not json", b'{"epoch":"x","stored":[[2,1]]}', b"[" * 5000):
         parts.uplink.on_message(Incoming(channel, bad, retain=False, mid=1, qos=1, generation=1))
     parts.uplink.on_message(_receipt(parts, (1, 9), epoch="feedface"))
     parts.uplink.on_message(_receipt(parts, (1, 2**60)))
-    await _until(lambda: parts.uplink.doubtful == 6)
+    await until(lambda: parts.uplink.doubtful == 6)
     assert parts.recorder.summary().pending.reading == 3000
     parts.uplink.on_message(_receipt(parts, (1, 10)))
-    await _until(lambda: parts.recorder.summary().pending.reading == 2990)
+    await until(lambda: parts.recorder.summary().pending.reading == 2990)
     assert len(parts.link.acked) == 7
 
 
 async def test_a_configuration_is_handed_on(parts: Parts) -> None:
     message = Incoming(topic(HUB, Channel.DOWN_CONFIG), b"{}", retain=True, mid=4, qos=1, generation=1)
     parts.uplink.on_message(message)
-    await _until(lambda: parts.configs == [b"{}"])
-    await _until(lambda: message in parts.link.acked)
+    await until(lambda: parts.configs == [b"{}"])
+    await until(lambda: message in parts.link.acked)
 
 
 def _entry(seq: int, size: int = 10, epoch: str = "aa") -> Entry:
