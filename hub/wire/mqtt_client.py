@@ -45,6 +45,18 @@ def publish_properties(content_type: str | None, expiry_s: int | None) -> Proper
     return _filled(PackedProperties, content_type, expiry_s)
 
 
+class ClosingSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho would leave that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002, the base class's signature
+        """Shake hands, or close."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def make_client(settings: MqttSettings, will: Will | None, window: int) -> Client:
     """Make a paho client that is told everything but to connect.
 
@@ -64,6 +76,7 @@ def make_client(settings: MqttSettings, will: Will | None, window: int) -> Clien
     if settings.tls_ca is not None:
         context = ssl.create_default_context(cafile=settings.tls_ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = ClosingSocket
         if settings.tls_cert is not None:
             context.load_cert_chain(settings.tls_cert, settings.tls_key)
         client.tls_set_context(context)

@@ -71,23 +71,26 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        # asyncio complains of a handler that ends cancelled, as __aexit__ lets it end.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._forward(reader, writer)
+        self._tasks.discard(task)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refuse:
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
+        await self._flowing.wait()
         try:
-            if self._refuse:
-                writer.transport.abort()
-                return
-            self._writers.add(writer)
-            await self._flowing.wait()
-            try:
-                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
-            except OSError:
-                writer.transport.abort()
-                return
-            self._writers.add(far_writer)
-            await asyncio.gather(
-                self._pump(reader, far_writer, counted=True), self._pump(far_reader, writer, counted=False)
-            )
-        finally:
-            self._tasks.discard(task)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers.add(far_writer)
+        await asyncio.gather(
+            self._pump(reader, far_writer, counted=True), self._pump(far_reader, writer, counted=False)
+        )
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
         with contextlib.suppress(OSError):
@@ -102,6 +105,7 @@ class Proxy:
                 if self._left == 0:
                     self.drop()
                     return
-        # One side has closed: the other learns it.
+        # One side has closed: the other learns it, but not over a link that is half open.
+        await self._flowing.wait()
         with contextlib.suppress(OSError):
             writer.close()

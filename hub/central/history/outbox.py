@@ -25,6 +25,8 @@ CURSOR = "history"
 # InfluxDB's own advice is 5,000 to 10,000 lines; ours are long, and a smaller batch is a shorter turn of a thread.
 BATCH = 2000
 IDLE_S = 1.0
+# A number is drawn and used in one statement, microseconds apart; a machine that stands still takes longer.
+SETTLE_S = 1.0
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 30.0
 
@@ -49,10 +51,14 @@ class Waiting(NamedTuple):
 
 
 class Horizon(NamedTuple):
-    """PostgreSQL: once every transaction before ``xmax`` is over, no row up to ``last_id`` can still appear."""
+    """PostgreSQL: once every transaction before ``xmax`` is over, no row up to ``last_id`` can still appear.
+
+    ``xmax`` is taken ``SETTLE_S`` after ``last_id``: whoever had drawn a smaller number has an id by then.
+    """
 
     last_id: int
-    xmax: int
+    mono: float
+    xmax: int | None = None
 
 
 class Outbox:
@@ -61,7 +67,7 @@ class Outbox:
     Args:
         store: Where the observations and the cursor are.
         writer: The history server.
-        clock: For the time at which a rejected point is noted.
+        clock: For the time at which a rejected point is noted, and for how long a number has been seen.
     """
 
     def __init__(self, store: Store, writer: Writer, clock: Clock) -> None:
@@ -139,11 +145,14 @@ class Outbox:
                 " (SELECT coalesce(max(id), 0) FROM observations) FROM pg_current_snapshot() AS s"
             )
         ).one()
-        if self._horizon is not None and xmin >= self._horizon.xmax:
-            self._settled_id = self._horizon.last_id
-            self._horizon = None
+        mono = self._clock.now().mono
+        horizon = self._horizon
+        if horizon is not None and horizon.xmax is None and mono - horizon.mono >= SETTLE_S:
+            self._horizon = horizon._replace(xmax=xmax)
+        elif horizon is not None and horizon.xmax is not None and xmin >= horizon.xmax:
+            self._settled_id, self._horizon = horizon.last_id, None
         if self._horizon is None:
-            self._horizon = Horizon(last_id, xmax)
+            self._horizon = Horizon(last_id, mono)
         return self._settled_id
 
     def _pass(self, connection: sa.Connection, position: int, rejects: dict[int, str]) -> None:
