@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 from bumble import hci
 
@@ -48,8 +46,8 @@ class SlowHost:
 
 
 @pytest.fixture(params=[0, 1_000_000])
-def host(request: pytest.FixtureRequest) -> Iterator[SlowHost]:
-    yield SlowHost(request.param)
+def host(request: pytest.FixtureRequest) -> SlowHost:
+    return SlowHost(request.param)
 
 
 def test_a_slow_host_misses_advertisements_and_nothing_else(host: SlowHost) -> None:
