@@ -77,7 +77,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     uplink = Uplink(hub_id=HUB, version="1", recorder=recorder, clock=clock, on_config=on_config)
     link = FakeLink()
     uplink.link = link
-    uplink.use(Intervals(alive_s=60, alarm_resend_s=0.1, reading_resend_s=0.2))
+    uplink.use(Intervals(alive_s=60, alarm_resend_s=0.1, reading_resend_s=100))
     journal.append([reading(n) for n in range(3000)])
     recorder.start()
     tasks = [asyncio.create_task(uplink.run_lane(lane)) for lane in Lane]
@@ -141,10 +141,15 @@ async def test_after_a_reconnection_everything_unreceipted_goes_again(parts: Par
     parts.link.connected = True
     parts.uplink.on_connect(False)
     await until(lambda: parts.link.sent(Lane.ALARM) == [[3001, 3002]])
-    await until(lambda: parts.link.sent(Lane.READING)[0][0] == 1)
-    assert parts.link.published[0][0].endswith("up/status") or any(
-        t.endswith("up/status") for t, _ in parts.link.published
-    )
+    await until(lambda: parts.link.sent(Lane.READING)[:1] == [list(range(1, 201))])
+    assert any(channel.endswith("up/status") for channel, _ in parts.link.published)
+
+
+async def test_readings_too_are_sent_again(parts: Parts) -> None:
+    await until(lambda: len(parts.link.sent(Lane.READING)) == READING_BATCHES)
+    parts.uplink.use(Intervals(reading_resend_s=0.1))
+    await until(lambda: len(parts.link.sent(Lane.READING)) >= 2 * READING_BATCHES)
+    assert parts.link.sent(Lane.READING)[READING_BATCHES][0] == 1
 
 
 async def test_doubtful_receipts_free_nothing_and_do_not_stop_the_inbox(parts: Parts) -> None:
