@@ -117,7 +117,7 @@ def _check_options(parser: _Parser) -> None:
     parser.add_argument(
         "--from",
         dest="since",
-        type=dt.date.fromisoformat,
+        type=_date,
         metavar="DATE",
         help="check the rota for a year from here (2026-11-23); default: today",
     )
@@ -237,7 +237,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; whatever has a name in the tree of errors becomes one clear line."""
     args = parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        code: int = args.run(args)
+        sys.stdout.flush()  # here, where a reader that has gone is no surprise
     except HubError as error:
         for line in str(error).splitlines():
             print(f"hub: {line}", file=sys.stderr)
@@ -254,6 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 def _listing(group: str = "") -> str:
@@ -270,6 +272,16 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def _date(text: str) -> dt.date:
+    try:
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        date = dt.date.min
+    if not 2000 <= date.year < 2200:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date of our time; write it as 2026-11-23")
+    return date
 
 
 def _bytes(what: str, text: str) -> bytes:

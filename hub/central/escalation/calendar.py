@@ -21,11 +21,17 @@ class Calendar:
     def __init__(self, country: str) -> None:
         if len(country) != 2 or country not in holidays.list_supported_countries():
             raise MalformedError(f"country {country!r}: write its two letters, such as NO")
-        self._days = holidays.country_holidays(country)
+        self._country = country
+        self._years: dict[int, frozenset[dt.date]] = {}
 
     def is_holiday(self, date: dt.date) -> bool:
         """Tell whether a date is a public holiday."""
-        return date in self._days
+        days = self._years.get(date.year)
+        if days is None:
+            # One object for each year: the library fills a shared one while another thread already asks it.
+            days = frozenset(holidays.country_holidays(self._country, years=date.year))
+            self._years[date.year] = days
+        return date in days
 
 
 @cache

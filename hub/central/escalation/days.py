@@ -13,6 +13,8 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_WEEK = 0b111_1111
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _MINUTE = dt.timedelta(minutes=1)
+# What lies outside is a slip of the finger, and would leave the calendar in another time zone.
+YEARS = range(2000, 2200)
 
 
 class Days(NamedTuple):
@@ -97,7 +99,7 @@ def parse_local(text: str) -> dt.datetime:
         local = dt.datetime.fromisoformat(text)
     except ValueError:
         local = None
-    if local is None or local.tzinfo is not None or len(text) < len("2026-12-24T15:00"):
+    if local is None or local.tzinfo is not None or local.year not in YEARS or len(text) < len("2026-12-24T15:00"):
         raise MalformedError(f"local time {text!r}: write it as 2026-12-24T15:00, without an offset")
     return local
 

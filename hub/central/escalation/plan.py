@@ -111,9 +111,9 @@ def move(
         start: The first step that may be taken.
     """
     reasons: list[str] = []
-    if zone not in directory.zones:
+    if zone not in directory.zones and directory.zones:
         # The zone was taken out of the site while its incident is open: the first one answers for it.
-        stand_in = directory.site.zones[0].id
+        stand_in = next(iter(directory.zones))
         reasons.append(f"zone {zone} is no longer in the site; {stand_in} answers for it")
         zone = stand_in
     plan = choose(directory.site, zone, incident_class, severity)

@@ -87,4 +87,5 @@ def _assign(
         connection.execute(sa.delete(table).where(name == gone))
     online = {"online": False} if "online" in table.c else {}
     for new in sorted(ids - known):
-        connection.execute(table.insert().values({name.name: new, "assigned_at": now.utc, **online}))
+        row = {name.name: new, "assigned_at": now.utc, **online}
+        connection.execute(sql.insert(connection, table).values(row).on_conflict_do_nothing())

@@ -59,10 +59,9 @@ def _settings(site: Site, found: Collector) -> None:
     found.read(("site", "country"), lambda: calendar(site.site.country))
     times = site.supervision
     for key in ("hub_silent_s", "never_seen_s", "alive_s"):
-        if getattr(times, key) <= 0:
-            found.error(("supervision", key), "write a number of seconds above 0")
-    if times.dose_grace_s < 0:
-        found.error(("supervision", "dose_grace_s"), "write 0 or a number of seconds above it")
+        found.seconds(("supervision", key), getattr(times, key))
+    if times.dose_grace_s:
+        found.seconds(("supervision", "dose_grace_s"), times.dose_grace_s)
     if times.hub_silent_s < 2 * times.alive_s:
         text = f"a hub would count as silent between two signs of life; write at least {2 * times.alive_s:g}"
         found.error(("supervision", "hub_silent_s"), text)

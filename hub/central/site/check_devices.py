@@ -92,8 +92,8 @@ def _device(path: Path, device: Device, manifest: Manifest, way: LinkType | None
     elif (device.driver, device.profile) in _ONLY_CONTACT:
         text = "no rule can raise anything of this device; give it night hours such as 22:00-06:00"
         found.warning((*path, "night"), text, device.id)
-    if device.supervision_s is not None and device.supervision_s <= 0:
-        found.error((*path, "supervision_s"), "write a number of seconds above 0", device.id)
+    if device.supervision_s is not None:
+        found.seconds((*path, "supervision_s"), device.supervision_s, device.id)
     if device.resident is None:
         found.warning((*path, "resident"), "its alarms will not say whose they are", device.id)
 

@@ -59,8 +59,7 @@ def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
         levels = ", ".join(str(int(level)) for level in Severity)
         found.error((*path, "min_severity"), f"{plan.min_severity} is no severity; write one of {levels}")
     for key in ("on_the_way_s", "arrived_s", "closed_s"):
-        if getattr(plan, key) <= 0:
-            found.error((*path, key), "write a number of seconds above 0")
+        found.seconds((*path, key), getattr(plan, key))
     if not plan.steps:
         found.error((*path, "steps"), "it has no step and tells nobody; write a [[plans.steps]] table")
     for place, step in enumerate(plan.steps):
@@ -68,8 +67,7 @@ def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
         for key in ("roles", "channels"):
             if not getattr(step, key):
                 found.error((*here, key), "it is empty, so this step reaches nobody")
-        if step.wait_s <= 0:
-            found.error((*here, "wait_s"), "write a number of seconds above 0")
+        found.seconds((*here, "wait_s"), step.wait_s)
         for role in step.roles:
             zone, name = role_place(EVERY_ZONE, role)
             if zone != EVERY_ZONE and zone not in zones:

@@ -10,6 +10,7 @@ T = TypeVar("T")
 Level = Literal["error", "warning"]
 Path = tuple[str | int, ...]  # ("devices", 2, "address"): the third [[devices]], counted from 0
 
+MAX_S = 366 * 24 * 3600
 _HEADER = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\- ]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 
@@ -64,6 +65,11 @@ class Collector:
     def warning(self, path: Path, text: str, name: str = "") -> None:
         """Note what somebody should look at."""
         self.findings.append(Finding("warning", place(path, name), text, path))
+
+    def seconds(self, path: Path, value: float, name: str = "") -> None:
+        """Note a duration that is none, or so long that nobody would live to see its end."""
+        if not 0 < value <= MAX_S:
+            self.error(path, f"write a number of seconds above 0, at most {MAX_S} (a year)", name)
 
     def read(self, path: Path, reader: Callable[[], T], name: str = "") -> T | None:
         """Return what ``reader`` returns; when it finds a value malformed, note that and return ``None``."""

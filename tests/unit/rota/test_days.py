@@ -62,7 +62,9 @@ def test_what_are_no_hours_is_refused(text: str) -> None:
         parse_hours(text)
 
 
-@pytest.mark.parametrize("text", ["2026-12-24", "2026-12-24T15:00Z", "24.12.2026 15:00", "2026-02-29T00:00"])
+@pytest.mark.parametrize(
+    "text", ["2026-12-24", "2026-12-24T15:00Z", "24.12.2026 15:00", "2026-02-29T00:00", "0001-01-01T00:00"]
+)
 def test_what_is_no_local_time_is_refused(text: str) -> None:
     with pytest.raises(MalformedError, match="2026-12-24T15:00"):
         parse_local(text)
