@@ -35,7 +35,9 @@ ANSWER_S = 10.0
 SILENT_KEEPALIVES = 1.8
 # So that a flood from the broker lets the other tasks of the loop have their turn.
 PACKETS_PER_WAKEUP = 64
-TAKEN_OVER = 0x8E  # MQTT 5, section 3.14.2.1
+# Reason codes of MQTT 5, section 3.14.2.1; paho gives the first for a ping without an answer too.
+SILENT = 0x8D
+TAKEN_OVER = 0x8E
 
 
 class Connection:
@@ -352,7 +354,9 @@ class Connection:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if not flags.is_disconnect_packet_from_server:
+        if reason.value == SILENT and not flags.is_disconnect_packet_from_server:
+            self.end(f"nothing heard since a ping {self._settings.keepalive_s} s ago")
+        elif not flags.is_disconnect_packet_from_server:
             self.end("closed by the broker or the network")
         elif reason.value == TAKEN_OVER:
             self.end(f"taken over: another client calls itself {self._settings.client_id!r} as well")
