@@ -9,8 +9,10 @@ from collections.abc import Sequence
 _DESCRIPTION = """\
 Everything around a hub, simulated: devices, the phone network, a broker.
 
+  hub-sim demo                         the whole chain on this machine, with a story
   hub-sim world HOME.toml --dir DIR    the devices of a home, in one process
   hub-sim device KIND --dir DIR        one device, by hand
+  hub-sim do PORT DEVICE ACTION        make something happen in a running home
   hub-sim phone --user U --password P  a text message service with phones to look at
   hub-sim broker                       an MQTT 5 broker
 
@@ -23,6 +25,8 @@ _COMMANDS = {
     "device": ("firmware_sim.interactive", "one device, by hand"),
     "phone": ("firmware_sim.phone.command", "the phone network"),
     "broker": ("firmware_sim.broker", "an MQTT 5 broker"),
+    "do": ("firmware_sim.do", "press, open, dispense… in a running home"),
+    "demo": ("firmware_sim.demo.command", "the whole chain, with a story"),
 }
 
 

@@ -135,8 +135,8 @@ def _decide(tx: Tx, event: Event, observation_id: int, rules: RuleSet) -> None:
 
 
 def _flags(event: Event) -> tuple[str, ...]:
-    """Return what is odd about an event, its time included."""
-    odd_time = () if event.timequality is TimeQuality.SYNCED else (f"time_{event.timequality}",)
+    """Return what is odd about an event. That a hub has not met its time server lately is not."""
+    odd_time = ("time_unknown",) if event.timequality is TimeQuality.UNKNOWN else ()
     return (*event.data.flags, *odd_time)
 
 

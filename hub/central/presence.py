@@ -73,7 +73,9 @@ def write(connection: sa.Connection, news: tuple[News, News]) -> None:
     of_hubs, of_devices = news
     for hub_id, values in of_hubs.items():
         if "last_seen_at" in values:
-            values["heard_since"] = sa.func.coalesce(hubs.c.heard_since, sa.literal(values["last_seen_at"], Instant))
+            values["heard_since"] = sa.func.coalesce(
+                hubs.c.heard_since, sa.literal(values["last_seen_at"], Instant)
+            )
         connection.execute(hubs.update().where(hubs.c.hub_id == hub_id).values(values))
     for device_id, values in of_devices.items():
         connection.execute(devices.update().where(devices.c.device_id == device_id).values(values))

@@ -155,8 +155,9 @@ class Supervision:
         listening = self._presence.listening_since or tx.now.utc
         deadline = max(deadline, listening + interval)
         over = deadline <= tx.now.utc
-        # While it is silent, its incident is open and speaks; look again after the same time.
-        clockwork.schedule(tx, tx.now.utc + interval if over else deadline, kind, subject)
+        # Never later than an interval from now: what was not seen yet may be seen, and lost, before its deadline.
+        following = tx.now.utc + interval if over else min(deadline, tx.now.utc + interval)
+        clockwork.schedule(tx, following, kind, subject)
         if not over:
             return False
         need = hub_need(subject) if kind == HUB else device_need(subject)

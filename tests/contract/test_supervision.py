@@ -32,6 +32,16 @@ async def test_a_silent_hub_is_one_incident_that_names_its_residents(desk: DeskC
     assert (await desk.told(lost[0].id))[0] == TECHNICIAN
 
 
+async def test_a_hub_that_is_lost_soon_after_it_was_first_heard_is_reported_in_time(desk: DeskCentre) -> None:
+    await desk.arm()
+    await desk.pass_time(20)
+    await heard(desk)
+    await desk.pass_time(89)
+    assert await desk.incidents() == []
+    await desk.pass_time(1)
+    assert [row.kind for row in await desk.incidents()] == [Kind.HUB_LOST]
+
+
 async def test_a_hub_that_is_heard_in_time_is_never_reported(desk: DeskCentre) -> None:
     await heard(desk)
     await desk.arm()

@@ -27,6 +27,8 @@ router = APIRouter()
 Number = Annotated[int, Path(ge=1, le=2**53)]
 HISTORY_ROWS = 500
 _DAY = dt.timedelta(hours=24)
+# A hub whose clock is ahead is still to be seen.
+_AHEAD = dt.timedelta(hours=1)
 _LEADS_TO = {Event.ACKNOWLEDGE: TAKEN, Event.DEPART: {State.ON_THE_WAY}, Event.ARRIVE: {State.ARRIVED}}
 
 
@@ -116,7 +118,9 @@ async def resident(request: Request, of: Of, session: SignedIn, resident_id: str
     until = written_for.now.utc
     kinds = [Kind(kind)] if kind in set(Kind) else None
     try:
-        rows = await of.history.observations(resident_id, until - _DAY, until, kinds=kinds, limit=HISTORY_ROWS)
+        rows = await of.history.observations(
+            resident_id, until - _DAY, until + _AHEAD, kinds=kinds, limit=HISTORY_ROWS
+        )
     except (TransientError, RefusedError) as error:
         log.warning("history of %s: %s", resident_id, error)
         rows = None

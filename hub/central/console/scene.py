@@ -100,11 +100,13 @@ def incident(story: view.Story) -> Scene:
         Part(id="head", template="head", model=head),
         Part(id="actions", template="actions", model=Actions(number=head.id, presses=head.presses, acts=acts)),
         Part(id="people", template="people", model=head.unprotected),
+    ]
+    record = [
         Part(id="messages", template="messages", model=story.messages),
         Part(id="timeline", template="timeline", model=story.lines),
         Part(id="observations", template="observations", model=story.observations),
     ]
-    return {"incident": parts}
+    return {"incident": parts, "record": record}
 
 
 def hubs(connection: sa.Connection, site: Directory, now: Now) -> Scene:

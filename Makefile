@@ -1,0 +1,41 @@
+# make demo              the whole chain on this machine, with a story   (ARGS=--once: played once and judged)
+# make test              everything that proves it: lint, types, contracts between modules, all tests
+# make bench             the figures, as JSON
+# make lint              ruff, mypy and import-linter alone
+# make lock              pin the packages anew after pyproject.toml has changed
+
+SHELL := /bin/bash
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test bench lint lock clean
+
+demo:
+	@scripts/install demo
+	@$(BIN)/hub-sim demo $(ARGS)
+
+test:
+	@scripts/install-servers
+	@scripts/install test
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest $(ARGS)
+
+bench:
+	@scripts/install-servers
+	@scripts/install test
+	@$(BIN)/hub bench $(ARGS)
+
+lint:
+	@scripts/install test
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+
+lock:
+	@scripts/install test
+	@$(BIN)/python -m pip install --quiet uv
+	@scripts/lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -1,0 +1,220 @@
+"""Puts the chain together: folders, ports, settings files and processes."""
+
+import asyncio
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from firmware_sim.control import Control
+from firmware_sim.process import free_port
+from firmware_sim.stage.child import Child, ChildError, program
+
+API_USER = "hub"
+USER = "demo"
+HUB_ID = "h-0042"
+
+_CENTRE = """\
+owner = "centre"
+store = "{store}"
+hook_secret = "{secret}"
+
+[mqtt]
+client_id = "centre"
+port = {broker}
+
+[http]
+port = {http}
+public_url = "http://127.0.0.1:{http}"
+secure_cookies = false
+
+[elks]
+base_url = "http://127.0.0.1:{phone}"
+username = "{user}"
+password = "{secret}"
+sender = "+4700000000"
+"""
+
+_EDGE = """\
+hub_id = "{hub}"
+data_dir = "{data}"
+
+[mqtt]
+port = {broker}
+
+[ble]
+backend = "{ble}"
+"""
+
+_MOSQUITTO = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence true
+persistence_location {folder}/
+max_queued_messages 0
+log_type error
+"""
+
+
+class Stage:
+    """The chain of one home and one centre, each part a process of its own.
+
+    Args:
+        folder: Where everything is kept: settings, stores, logs, serial ports.
+        home: The home file (``hub-sim world``), as TOML; empty: no devices.
+        site: The site file, as TOML; ``{ports}`` in it becomes the folder of the serial ports.
+        phones: Phones of the network, number to label.
+        mosquitto: Use Mosquitto instead of the broker that pip brings.
+
+    Attributes:
+        password: The password of the console's user ``demo``.
+    """
+
+    def __init__(
+        self, folder: Path, *, home: str, site: str, phones: dict[str, str], mosquitto: bool = False
+    ) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.password = secrets.token_urlsafe(12)
+        self._secret = secrets.token_hex(16)
+        self._home, self._site = home, site.replace("{ports}", str(folder / "home"))
+        self.broker_port, self.http_port = free_port(), free_port()
+        self.phone_port = free_port()
+        self.console = f"http://127.0.0.1:{self.http_port}"
+        self.phone_page = f"http://127.0.0.1:{self.phone_port}"
+        self.store_path = folder / "central.db"
+        self.broker = self._mosquitto() if mosquitto else self._embedded()
+        self.phone = self._phone(phones)
+        self.world: Child | None = self._world() if home else None
+        self.centre = Child(
+            "centre", [program("hub"), "central", "--settings", str(folder / "centre.toml")], folder
+        )
+        self.edge = Child("edge", [program("hub"), "edge", "--settings", str(folder / "edge.toml")], folder)
+
+    @property
+    def store(self) -> str:
+        """URL of the centre's store."""
+        return f"sqlite:///{self.store_path}"
+
+    def _embedded(self) -> Child:
+        command = [program("hub-sim"), "broker", "--port", str(self.broker_port)]
+        return Child("broker", command, self.folder, says_ready=True)
+
+    def _mosquitto(self) -> Child:
+        found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+        if found is None:
+            raise ChildError("mosquitto is not installed: apt-get install mosquitto, or use the broker of pip")
+        data = self.folder / "mosquitto"
+        data.mkdir(exist_ok=True)
+        settings = data / "mosquitto.conf"
+        settings.write_text(_MOSQUITTO.format(port=self.broker_port, folder=data))
+        data.chmod(0o777)  # started by root, Mosquitto becomes another user
+        return Child("broker", [found, "-c", str(settings)], self.folder)
+
+    def _phone(self, phones: dict[str, str]) -> Child:
+        command = [program("hub-sim"), "phone", "--port", str(self.phone_port)]
+        command += ["--user", API_USER, "--password", self._secret]
+        command += ["--incoming-url", f"{self.console}/hooks/46elks/{self._secret}/sms"]
+        for number, label in phones.items():
+            command += ["--phone", f"{number}={label}"]
+        return Child("phone", command, self.folder, says_ready=True)
+
+    def _world(self) -> Child:
+        path = self.folder / "home.toml"
+        path.write_text(self._home)
+        command = [program("hub-sim"), "world", str(path), "--dir", str(self.folder / "home")]
+        return Child("world", command, self.folder, says_ready=True)
+
+    async def __aenter__(self) -> Self:
+        """Start everything, in the order in which each finds what it needs."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything, last things first."""
+        await self._stop()
+
+    async def _start(self) -> None:
+        world = [self.world.start()] if self.world else []
+        prepared = asyncio.to_thread(self._prepare_centre)
+        await asyncio.gather(self.broker.start(), self.phone.start(), prepared, *world)
+        self._prepare_edge()
+        await self.centre.start()
+        await self.edge.start()
+        await self.until_ready()
+
+    async def _stop(self) -> None:
+        for part in (self.edge, self.centre, self.world, self.phone, self.broker):
+            if part is not None:
+                await part.stop()
+
+    def _prepare_centre(self) -> None:
+        """Write the settings, apply the site and make the console's user."""
+        settings = {"broker": self.broker_port, "http": self.http_port, "phone": self.phone_port}
+        (self.folder / "centre.toml").write_text(
+            _CENTRE.format(store=self.store, secret=self._secret, user=API_USER, **settings)
+        )
+        path = self.folder / "site.toml"
+        path.write_text(self._site)
+        self._hub("site", "apply", str(path), "--store", self.store, "--by", "demo")
+        self._hub("user", "add", USER, "--store", self.store, "--password-stdin", said=self.password)
+
+    def _prepare_edge(self) -> None:
+        ble = f"bumble:tcp-client:127.0.0.1:{self.world.facts['hci_port']}" if self.world else "none"
+        (self.folder / "edge.toml").write_text(
+            _EDGE.format(hub=HUB_ID, data=self.folder / "edge", broker=self.broker_port, ble=ble)
+        )
+
+    def _hub(self, *arguments: str, said: str = "") -> None:
+        done = subprocess.run(  # noqa: S603 - our own command
+            [program("hub"), *arguments], input=said, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise ChildError(f"hub {' '.join(arguments)}: {done.stdout}{done.stderr}")
+
+    async def until_ready(self, within_s: float = 20.0) -> None:
+        """Wait until the centre serves.
+
+        Raises:
+            ChildError: It does not within the time.
+        """
+        try:
+            async with asyncio.timeout(within_s), httpx.AsyncClient() as client:
+                while True:
+                    try:
+                        answer = await client.get(f"{self.console}/health/ready")
+                        if answer.is_success:
+                            return
+                    except httpx.TransportError:
+                        pass
+                    if not self.centre.running:
+                        raise ChildError(f"the centre ended:\n{self.centre.tail()}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise ChildError(f"the centre is not ready:\n{self.centre.tail()}") from error
+
+    async def let_nurses_answer(self, after_s: float) -> None:
+        """Let every phone reply by itself to each text that asks for it."""
+        async with httpx.AsyncClient(base_url=self.phone_page) as client:
+            answer = await client.post("/behaviour", json={"nurse": {"after_s": after_s}})
+            answer.raise_for_status()
+
+    def devices(self) -> Control:
+        """Return the line by which things are made to happen in the home.
+
+        Raises:
+            ChildError: There is no home.
+        """
+        if self.world is None:
+            raise ChildError("there are no devices")
+        return Control(int(str(self.world.facts["control_port"])))
