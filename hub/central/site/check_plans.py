@@ -37,7 +37,8 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
         return
     begin = instant(since, 0, rota.zone)
     end = instant(since + dt.timedelta(days=YEAR_DAYS), 0, rota.zone)
-    used = _used(site, found)
+    _unfollowed(site, found)
+    used = _used(site)
     for place in used:
         _gaps(rota, place, begin, end, found)
     for place in rota.places:
@@ -110,31 +111,32 @@ def _chosen(site: Site, zone: str) -> Iterator[Plan]:
             yield choose(site, zone, incident_class, severity)
 
 
-def _used(site: Site, found: Collector) -> dict[Place, list[tuple[int, int, Step]]]:
-    """Return the zones and roles that plans tell, each with the steps that do; plan and step as indexes."""
-    used: dict[Place, list[tuple[int, int, Step]]] = {}
-    zones = {zone.id for zone in site.zones}
-    followed: set[int] = set()
-    for zone in (zone.id for zone in site.zones):
-        for number in {site.plans.index(plan) for plan in _chosen(site, zone) if plan in site.plans}:
-            followed.add(number)
-            for index, step in enumerate(site.plans[number].steps):
-                for role in step.roles:
-                    place = role_place(zone, role)
-                    if place[1] != LAST_RESORT and place[0] in zones:
-                        entry = (number, index, step)
-                        entries = used.setdefault(place, [])
-                        if entry not in entries:
-                            entries.append(entry)
-    for number in range(len(site.plans)):
-        if number not in followed:
-            found.warning(("plans", number), "no incident ever follows this plan; another goes before it")
+def _followed(site: Site, zone: str) -> list[int]:
+    """Return the plans that incidents of a zone follow, as indexes."""
+    return sorted({site.plans.index(plan) for plan in _chosen(site, zone) if plan in site.plans})
+
+
+def _used(site: Site) -> dict[Place, dict[tuple[int, int], Step]]:
+    """Return the zones and roles that plans tell, each with the steps that do, by index of plan and step."""
+    zones = [zone.id for zone in site.zones]
+    used: dict[Place, dict[tuple[int, int], Step]] = {}
+    for zone, number in ((zone, number) for zone in zones for number in _followed(site, zone)):
+        for index, step in enumerate(site.plans[number].steps):
+            for place in (role_place(zone, role) for role in step.roles):
+                if place[0] in zones and place[1] != LAST_RESORT:
+                    used.setdefault(place, {})[number, index] = step
+    return used
+
+
+def _unfollowed(site: Site, found: Collector) -> None:
+    followed = {number for zone in site.zones for number in _followed(site, zone.id)}
+    for number in sorted(set(range(len(site.plans))) - followed):
+        found.warning(("plans", number), "no incident ever follows this plan; another goes before it")
     classes = {plan.incident_class for plan in site.plans}
     for incident_class in _CLASSES:
         if incident_class not in classes:
             text = f"there is none of class {incident_class!r}; only the zone's last resort would be told"
             (found.error if incident_class == "care" else found.warning)(("plans",), text)
-    return used
 
 
 def _gaps(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
@@ -163,13 +165,13 @@ def _contradictions(rota: Rota, place: Place, begin: dt.datetime, end: dt.dateti
                 found.findings.append(_at(place, text))
 
 
-def _landlines(site: Site, used: dict[Place, list[tuple[int, int, Step]]], found: Collector) -> None:
+def _landlines(site: Site, used: dict[Place, dict[tuple[int, int], Step]], found: Collector) -> None:
     """Find phones that a step tells by channels which cannot reach them."""
     phones = {phone.id: phone for phone in site.phones}
     for table in ("rota", "overrides"):
         for number, row in enumerate(getattr(site, table)):
             phone = phones.get(row.phone)
-            for plan, step_number, step in used.get((row.zone, row.role), []) if phone else []:
+            for (plan, step_number), step in used.get((row.zone, row.role), {}).items():
                 if phone and step.channels and channel_for(phone, step) is None:
                     text = (
                         f"zone {row.zone}, role {row.role}, {row.start} to {row.end}: {_cannot(phone, step)}, and "
