@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from hub.domain.errors import RefusedError, TransientError
 from hub.wire.mqtt import Incoming, MqttLink, MqttSettings, Will
+from tests.fakes.ear import Ear, running, until
 from tests.fakes.mosquitto import Mosquitto, free_port
 from tests.fakes.proxy import Proxy
 
@@ -22,69 +21,6 @@ DENIES_SUBSCRIBING_TO_B = """{
   "groups": [{"groupname": "all", "roles": [{"rolename": "some"}]}],
   "roles": [{"rolename": "some", "acls": [{"acltype": "subscribePattern", "topic": "b/#", "allow": false}]}]
 }"""
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for something that no event tells of."""
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110, a log line and a counter have no event
-            await asyncio.sleep(0.02)
-
-
-class Ear:
-    """A link that remembers what it heard and what happened to it."""
-
-    def __init__(
-        self,
-        port: int,
-        client_id: str,
-        *topics: str,
-        ack: bool = True,
-        will: Will | None = None,
-        **settings: int | str,
-    ) -> None:
-        self.heard: asyncio.Queue[Incoming] = asyncio.Queue()
-        self.ups: asyncio.Queue[bool] = asyncio.Queue()
-        self.downs: asyncio.Queue[str] = asyncio.Queue()
-        self.before: Callable[[Incoming], None] = lambda _: None
-        self._ack = ack
-        self.link = MqttLink(
-            MqttSettings(port=port, client_id=client_id, **settings),  # type: ignore[arg-type] # by keyword
-            subscriptions=[(topic, 1) for topic in topics],
-            on_message=self._hear,
-            on_connect=self.ups.put_nowait,
-            on_disconnect=self.downs.put_nowait,
-            will=will,
-        )
-
-    def _hear(self, incoming: Incoming) -> None:
-        self.before(incoming)
-        self.heard.put_nowait(incoming)
-        if self._ack:
-            self.link.ack(incoming)
-
-    async def next(self) -> Incoming:
-        async with asyncio.timeout(10):
-            return await self.heard.get()
-
-    async def up(self) -> bool:
-        async with asyncio.timeout(10):
-            return await self.ups.get()
-
-    async def down(self) -> str:
-        async with asyncio.timeout(10):
-            return await self.downs.get()
-
-
-@asynccontextmanager
-async def running(*ears: Ear) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(ear.link.run()) for ear in ears]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_messages_pass_with_qos_0_and_1(broker: Mosquitto) -> None:
@@ -182,17 +118,6 @@ async def test_a_certificate_that_is_not_there_is_said(caplog: pytest.LogCapture
     assert "No such file" in caplog.text
 
 
-async def test_a_restarted_broker_is_found_again(broker: Mosquitto) -> None:
-    ear = Ear(broker.port, "ear", "a", session_expiry_s=300)
-    async with running(ear):
-        assert await ear.up() is False
-        await broker.restart()
-        assert "closed by the broker" in await ear.down()
-        assert await ear.up() is False, "it was killed: the session is gone, and that is reported"
-        await ear.link.publish("a", b"x")
-        assert (await ear.next()).payload == b"x"
-
-
 async def test_an_unacknowledged_message_comes_again_and_a_late_ack_hits_no_other(
     proxy: Proxy, broker: Mosquitto
 ) -> None:
@@ -283,75 +208,6 @@ async def test_a_fault_inside_paho_costs_one_connection(
     assert "ZeroDivisionError" in caplog.text
 
 
-@pytest.mark.parametrize("busy", [False, True])
-async def test_a_half_open_link_is_noticed_within_two_keepalives(proxy: Proxy, busy: bool) -> None:
-    ear = Ear(proxy.port, "ear", "a", keepalive_s=1)
-    async with running(ear):
-        await ear.up()
-        proxy.half_open()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        waiting = [asyncio.create_task(ear.link.publish("a", b"into the void")) for _ in range(5 if busy else 0)]
-        reason = await ear.down()
-        assert loop.time() - began <= 2.0 + 0.5, "two keepalives, and what a busy machine adds"
-        assert "nothing heard" in reason
-        for result in await asyncio.gather(*waiting, return_exceptions=True):
-            assert isinstance(result, TransientError)
-        proxy.resume()
-        await ear.up()
-        await ear.link.publish("a", b"x")
-
-
-async def test_a_silent_but_healthy_link_stays(broker: Mosquitto) -> None:
-    ear = Ear(broker.port, "ear", keepalive_s=1)
-    async with running(ear):
-        await ear.up()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(2.5):
-                await ear.downs.get()
-        assert ear.link.generation == 1
-
-
-async def test_a_frozen_broker_costs_the_publish_not_the_link(broker: Mosquitto) -> None:
-    ear = Ear(broker.port, "ear", keepalive_s=1)
-    async with running(ear):
-        await ear.up()
-        broker.freeze()
-        with pytest.raises(TransientError, match="lost before"):
-            await ear.link.publish("a", b"x")
-        broker.thaw()
-        await ear.up()
-        await ear.link.publish("a", b"x")
-
-
-@pytest.mark.parametrize("count", [1, 30, 60, 100, 1000])
-async def test_a_link_cut_anywhere_recovers_and_says_what_is_unsure(proxy: Proxy, count: int) -> None:
-    ear = Ear(proxy.port, "ear", "a")
-    async with running(ear):
-        await ear.up()
-        proxy.cut_after(count)
-        results = await asyncio.gather(
-            *(ear.link.publish("a", b"%d" % number) for number in range(100)), return_exceptions=True
-        )
-        assert any(isinstance(result, TransientError) for result in results)
-        assert all(result is None or isinstance(result, TransientError) for result in results)
-        proxy.resume()
-        await until(lambda: ear.link.connected)
-        before = ear.link.generation
-        await ear.link.publish("a", b"after")
-        heard = b""
-        while heard != b"after":
-            heard = (await ear.next()).payload
-        assert ear.link.generation == before
-
-
-async def test_a_second_client_with_our_name_is_told(broker: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
-    one, two = Ear(broker.port, "same"), Ear(broker.port, "same")
-    async with running(one, two):
-        await until(lambda: "does another client call itself 'same' too?" in caplog.text)
-    assert max(one.link.generation, two.link.generation) <= 6
-
-
 async def test_the_will_is_published_however_the_client_goes(proxy: Proxy, broker: Mosquitto) -> None:
     watcher = Ear(broker.port, "watcher", "status")
     for orderly in (False, True):
@@ -395,14 +251,3 @@ async def test_a_broker_with_a_narrow_window_is_respected(tmp_path: Path) -> Non
             await ear.next()
         assert ear.downs.empty()
     mosquitto.kill()
-
-
-async def test_cancelled_while_connecting_leaves_nothing_behind(proxy: Proxy) -> None:
-    proxy.half_open()
-    ear = Ear(proxy.port, "ear")
-    task = asyncio.create_task(ear.link.run())
-    await asyncio.sleep(0.05)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not ear.link.connected
