@@ -120,7 +120,8 @@ def _used(site: Site) -> dict[Place, dict[tuple[int, int], Step]]:
     """Return the zones and roles that plans tell, each with the steps that do, by index of plan and step."""
     zones = [zone.id for zone in site.zones]
     used: dict[Place, dict[tuple[int, int], Step]] = {}
-    for zone, number in ((zone, number) for zone in zones for number in _followed(site, zone)):
+    followed = [(zone, number) for zone in zones for number in _followed(site, zone)]
+    for zone, number in followed:
         for index, step in enumerate(site.plans[number].steps):
             for place in (role_place(zone, role) for role in step.roles):
                 if place[0] in zones and place[1] != LAST_RESORT:
