@@ -67,7 +67,7 @@ class Edge:
         )
         self.uplink.link = self.link
         services = frozenset(p.MANIFEST.service for p in registry.packages().values() if p.MANIFEST.service)
-        self.radio = Radio(_adapter(settings), services)
+        self.radio = Radio(Adapter(), services)
         self.supervisor = Supervisor()
         self.sessions: dict[str, tuple[Task, Session]] = {}
         self._changed = asyncio.Event()
@@ -108,9 +108,14 @@ class Edge:
         start("uplink alive", self.uplink.run_alive)
         start("sessions", self._run_sessions)
         if self._settings.ble.backend != "none":
-            start("radio", self.radio.run)
+            start("radio", self._run_radio)
         start("clock", ClockWatch(self._clock, self.recorder).run)
         start("watchdog", partial(notifier.run, lambda: self.recorder.alive))
+
+    async def _run_radio(self) -> None:
+        # bumble takes a second to import on a small machine; a press on the serial line does not wait for it.
+        self.radio.adapter = await asyncio.to_thread(_adapter, self._settings)
+        await self.radio.run()
 
     def _on_config(self, current: HubConfig) -> None:
         self.uplink.use(current.intervals)

@@ -60,6 +60,11 @@ class Radio:
         adapter: Where it is.
         services: UUIDs by which a stranger is interesting to whoever commissions devices.
         mono: Monotonic seconds.
+
+    Attributes:
+        adapter: May be put in its place until :meth:`run` is called.
+        restarts: How often a silent scanner was started again.
+        state: Whether it is up.
     """
 
     def __init__(
@@ -71,7 +76,7 @@ class Radio:
         silence_s: float = SILENCE_S,
         check_s: float = CHECK_S,
     ) -> None:
-        self._adapter = adapter
+        self.adapter = adapter
         self._services = services
         self._mono = mono
         self._silence_s = silence_s
@@ -106,9 +111,9 @@ class Radio:
             wait_s = min(BACKOFF_MAX_S, wait_s * 2)
 
     async def _scan(self) -> None:
-        async with self._adapter.opened():
+        async with self.adapter.opened():
             while True:
-                scanner = BleakScanner(self._detected, **self._adapter.scanner)
+                scanner = BleakScanner(self._detected, **self.adapter.scanner)
                 await scanner.start()
                 self._heard_mono = self._mono()
                 if not self.state.up:
@@ -132,7 +137,7 @@ class Radio:
         """
         while self._mono() - self._heard_mono < self._silence_s:
             await asyncio.sleep(self._check_s)
-            if self._adapter.lost:
+            if self.adapter.lost:
                 raise TransientError("adapter lost")
 
     def _detected(self, device: BLEDevice, data: AdvertisementData) -> None:
@@ -181,7 +186,7 @@ class Radio:
             lambda _client: on_lost(),
             pair=bonded,
             timeout=CONNECT_TIMEOUT_S,
-            **self._adapter.client,
+            **self.adapter.client,
         )
         try:
             async with self._connecting, asyncio.timeout(CONNECT_TIMEOUT_S + 5):
