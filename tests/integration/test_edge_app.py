@@ -7,7 +7,6 @@ import pty
 import tty
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -18,11 +17,12 @@ from firmware_sim.devices.bthome import Button
 from firmware_sim.devices.enocean import TELEGRAMS
 from firmware_sim.memory import Memory
 from hub.domain.clock import SystemClock
-from hub.domain.codes import Kind, Lane
+from hub.domain.codes import Kind
 from hub.edge.app import Edge
 from hub.edge.journal import Limits
 from hub.edge.opening import open_journal
 from hub.edge.settings import BleTable, MqttTable, Settings
+from hub.wire.alive import Pending
 from hub.wire.config import DeviceConfig, HubConfig, Intervals, LinkConfig
 from tests.fakes.mosquitto import Mosquitto
 from tests.unit.edge.centre import Centre
@@ -77,11 +77,6 @@ async def centre(broker: Mosquitto) -> AsyncIterator[Centre]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-class Running(NamedTuple):
-    edge: Edge
-    stop: asyncio.Event
-
-
 @contextlib.asynccontextmanager
 async def running(folder: Path, port: int, backend: str = "none") -> AsyncIterator[Edge]:
     settings = Settings(
@@ -120,7 +115,7 @@ async def _up(edge: Edge, name: str) -> None:
 
 
 async def _emptied(edge: Edge) -> None:
-    await until(lambda: not (sum(edge.recorder.summary().pending.__getattribute__(lane.value) for lane in Lane)))
+    await until(lambda: edge.recorder.summary().pending == Pending(0, 0))
 
 
 async def test_a_press_reaches_the_centre_and_is_kept_until_the_receipt(
