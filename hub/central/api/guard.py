@@ -56,8 +56,8 @@ def refuse_other_sites(request: Request) -> None:
 
 
 async def _field(request: Request) -> str:
-    kind = request.headers.get("content-type", "")
-    if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+    # Our own forms are never multipart; nobody's files are spooled on the way to a refusal.
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return ""
     value = (await request.form()).get(CSRF_FIELD, "")
     return value if isinstance(value, str) else ""

@@ -37,7 +37,9 @@ function drawn(html) {
 function carry(from, to) {
   for (const open of from.querySelectorAll("details[open]")) {
     const twin = to.querySelector(`#${open.id}`);
-    if (twin) twin.open = true;
+    if (!twin) continue;
+    twin.open = true;
+    twin.dataset.carried = ""; // opened by us, not by the reader
   }
   for (const field of from.querySelectorAll("input:not([type=hidden]), textarea")) {
     const twin = field.id && to.querySelector(`#${field.id}`);
@@ -194,7 +196,9 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 document.addEventListener("toggle", (event) => {
-  if (event.target.open) event.target.querySelector("input[type=radio]")?.focus();
+  const { open, dataset } = event.target;
+  if (open && !("carried" in dataset)) event.target.querySelector("input[type=radio]")?.focus();
+  delete dataset.carried;
 }, true);
 document.querySelector(".chip[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 tick();
