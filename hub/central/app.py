@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from hub.central import dose, presence
 from hub.central.api.app import create_app
@@ -81,7 +83,10 @@ async def run(settings: Settings) -> None:
     )
     await centre.transact(keeper.arm)
     history, history_loops = _history(settings, store, clock)
-    server = _Server(_http(settings.http, centre, history, settings.hook_secret))
+    app = create_app(
+        centre, history, hook_secret=settings.hook_secret, secure_cookies=settings.http.secure_cookies
+    )
+    server, listening = _serve(settings.http, app)
     loops: dict[str, Callable[[], Awaitable[None]]] = {
         "alarm link": listener.alarms.link.run,
         "reading link": listener.readings.link.run,
@@ -91,13 +96,19 @@ async def run(settings: Settings) -> None:
         "site keeper": keeper.run,
         "auditor": Auditor(centre, clock).run,
         "presence": lambda: _write_presence(centre, heard),
-        "http": server.serve,
+        "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
     }
-    await _until_stopped([keep_running(name, loop) for name, loop in loops.items()])
+    tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
+    await _until_told()
+    log.info("stopping: what is on its way out is let go first")
+    app.state.services.ended.set()
     server.should_exit = True
+    await sender.close()
+    await _cancel(tasks)
     await listener.alarms.link.close()
     await listener.readings.link.close()
+    await channel.close()
     store.close()
 
 
@@ -111,9 +122,15 @@ def _history(
     return reader, {"history": Outbox(store, writer, clock).run}
 
 
-def _http(http: Http, centre: Centre, history: History, hook_secret: str) -> uvicorn.Config:
-    app = create_app(centre, history, hook_secret=hook_secret, secure_cookies=http.secure_cookies)
-    return uvicorn.Config(app, host=http.host, port=http.port, log_config=None, access_log=False, lifespan="off")
+def _serve(http: Http, app: FastAPI) -> tuple[_Server, socket.socket]:
+    """Take the port, so that a busy one is told before anything runs."""
+    try:
+        listening = socket.create_server((http.host, http.port))
+    except OSError as error:
+        raise PermanentError(f"[http] {http.host}:{http.port} cannot be listened on: {error.strerror}") from error
+    # The access log would keep the webhooks' secret address.
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    return _Server(config), listening
 
 
 async def _write_presence(centre: Centre, heard: Presence) -> None:
@@ -132,12 +149,14 @@ async def _write_presence(centre: Centre, heard: Presence) -> None:
             log.warning("presence waits: %s", error)
 
 
-async def _until_stopped(loops: list[Awaitable[None]]) -> None:
+async def _until_told() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    tasks = [asyncio.ensure_future(loop) for loop in loops]
     await stop.wait()
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     for task in tasks:

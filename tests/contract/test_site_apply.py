@@ -85,6 +85,11 @@ def test_a_site_comes_back_as_it_was_applied(store: Store) -> None:
     assert store.read_now(export) == SITE
 
 
+def test_a_version_is_higher_than_any_before_it_and_than_those_of_a_store_before_this_one(store: Store) -> None:
+    before = int(FIRST.utc.timestamp())
+    assert [put(store, SITE) - before for _ in range(3)] == [0, 1, 2]
+
+
 def test_nothing_applied_is_nothing_exported(store: Store) -> None:
     with pytest.raises(RefusedError, match="no site was applied"):
         store.read_now(export)
@@ -96,7 +101,7 @@ def test_hubs_and_devices_are_supervised_from_the_day_they_came(store: Store) ->
         lambda connection: connection.execute(hubs.update().values(last_seen_at=FIRST.utc, online=True))
     )
     shorter = SITE.partition('[[devices]]\nid = "box"')[0]
-    assert put(store, shorter + SECOND_HUB, LATER) == 2
+    assert put(store, shorter + SECOND_HUB, LATER) == int(LATER.utc.timestamp())
     assert {
         row["hub_id"]: (row["assigned_at"], row["last_seen_at"], row["online"]) for row in rows(store, hubs)
     } == {
@@ -154,18 +159,19 @@ def test_an_application_that_fails_leaves_everything_as_it_was(store: Store) -> 
 
 
 def test_a_stored_site_that_cannot_be_read_is_named(store: Store) -> None:
-    row = {"applied_at": FIRST.utc, "applied_by": "x", "document": "[site]\nnam = 1\n"}
+    row = {"version": 1, "applied_at": FIRST.utc, "applied_by": "x", "document": "[site]\nnam = 1\n"}
     store.write_now(lambda connection: connection.execute(sites.insert().values(row)))
     with pytest.raises(SiteError, match="site version 1:2: error"):
         store.read_now(load_current)
 
 
 def test_a_hub_is_told_what_concerns_it(store: Store) -> None:
-    put(store, SITE + SECOND_HUB)
+    version = put(store, SITE + SECOND_HUB)
     directory = store.read_now(load_current)
     assert directory is not None
     told = hub_config(directory, "h-1")
-    assert (told.version, told.hub_id, told.timezone, told.intervals.alive_s) == (1, "h-1", "Europe/Oslo", 5.0)
+    assert (told.version, told.hub_id, told.timezone) == (version, "h-1", "Europe/Oslo")
+    assert told.intervals.alive_s == 5.0
     assert [(device.id, device.critical, device.supervision_s) for device in told.devices] == [
         ("door", True, 600),
         ("box", False, None),

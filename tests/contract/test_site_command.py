@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(
 
 def test_apply_then_export_then_refuse_a_site_with_gaps(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = said(capsys, "site", "apply", EXAMPLE, "--store", store, "--by", "ward-office")
-    assert "applied as version 1: 8 zones, 8 residents, 8 hubs, 13 devices" in out
+    assert re.search(r"applied as version \d+: 8 zones, 8 residents, 8 hubs, 13 devices", out)
     out, _ = said(capsys, "site", "export", "--store", store)
     assert out == EXAMPLE.read_text(encoding="utf-8")
     out, _ = said(capsys, "site", "apply", PUBLISHED, "--store", store, code=1)

@@ -30,6 +30,8 @@ With --once a simulated nurse replies, a table shows the times of each incident,
 every expected incident was raised exactly once, told to the right phone for the hour, and acknowledged."""
 _ACKNOWLEDGED_WITHIN_S = 20.0
 _NURSE_S = 1.5
+# A file has no width of its own; the table needs this much.
+_LOG_COLUMNS = 130
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -48,6 +50,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _run(given: argparse.Namespace) -> int:
     terminal = Terminal(highlight=False)
+    if not terminal.is_terminal:
+        terminal = Terminal(highlight=False, width=_LOG_COLUMNS)
     folder = given.dir.resolve() if given.dir else Path(tempfile.mkdtemp(prefix="hub-demo-"))
     try:
         good = asyncio.run(_play(given, folder, terminal))

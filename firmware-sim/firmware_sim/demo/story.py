@@ -65,6 +65,7 @@ class Teller:
         self._say("[bold]The power fails in the house: the hub falls silent.[/]")
         await self._stage.edge.kill()
         await self._raised("hub.lost", "", _SILENCE_WITHIN_S)
+        await self._follower.until(_answered("hub.lost", ""), _RAISED_WITHIN_S)
         self._say("[bold]The power is back.[/]")
         await self._stage.edge.start()
         await self._follower.until(
@@ -89,13 +90,12 @@ class Teller:
 
 async def acknowledged(follower: Follower, wanted: tuple[Expected, ...], within_s: float) -> None:
     """Wait until every expected incident was taken by somebody."""
+    answers = [_answered(one.kind, one.device) for one in wanted]
+    await follower.until(lambda stories: all(answered(stories) for answered in answers), within_s)
 
-    def all_taken(stories: dict[int, Story]) -> bool:
-        return all(
-            any(_is(story, one.kind, one.device) and _taken(story) for story in stories.values()) for one in wanted
-        )
 
-    await follower.until(all_taken, within_s)
+def _answered(kind: str, device: str) -> Callable[[dict[int, Story]], bool]:
+    return lambda stories: any(_is(story, kind, device) and _taken(story) for story in stories.values())
 
 
 def _is(story: Story, kind: str, device: str) -> bool:

@@ -55,7 +55,8 @@ listener {port} 127.0.0.1
 allow_anonymous true
 persistence true
 persistence_location {folder}/
-max_queued_messages 0
+max_queued_messages 1000000
+set_tcp_nodelay true
 log_type error
 """
 

@@ -31,10 +31,12 @@ def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by
     Returns:
         The site's version.
     """
-    result = connection.execute(
-        sites.insert().values(applied_at=now.utc, applied_by=applied_by[:64], document=text)
+    # The time is the number: hubs ignore a lower one than they hold, also from a store that was begun anew.
+    last = connection.scalar(sa.select(sa.func.max(sites.c.version)))
+    version = max(int(now.utc.timestamp()), (last or 0) + 1)
+    connection.execute(
+        sites.insert().values(version=version, applied_at=now.utc, applied_by=applied_by[:64], document=text)
     )
-    version = sql.new_id(result)
     _assign(connection, hubs, hubs.c.hub_id, (hub.id for hub in site.hubs), now)
     _assign(connection, devices, devices.c.device_id, (device.id for device in site.devices), now)
     connection.execute(

@@ -215,7 +215,7 @@ devices = sa.Table(
 sites = sa.Table(
     "sites",
     metadata,
-    sa.Column("version", Number, primary_key=True, autoincrement=True),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("applied_at", Instant, nullable=False),
     sa.Column("applied_by", sa.String(64), nullable=False),
     sa.Column("document", sa.Text, nullable=False),  # the TOML as it was given
