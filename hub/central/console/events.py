@@ -52,11 +52,11 @@ async def hubs(request: Request, of: Of, session: SignedIn) -> StreamingResponse
         site = of.centre.site
         return await of.centre.store.read(lambda connection: scene.hubs(connection, site, written_for.now))
 
-    return _stream(request, of, draw, lambda news: news.topic in {"hub", "device", "incident"}, always=True)
+    return _stream(request, of, draw, lambda news: news.topic in {"hub", "device", "incident"}, live.CALM_S)
 
 
 def _stream(
-    request: Request, of: Services, draw: live.Draw, concerns: live.Concerns, *, always: bool = False
+    request: Request, of: Services, draw: live.Draw, concerns: live.Concerns, gather_s: float = live.GATHER_S
 ) -> StreamingResponse:
     async def look() -> tuple[Reader, Scene] | None:
         session = await find(request)
@@ -65,6 +65,6 @@ def _stream(
         written_for = reader(request, session)
         return written_for, await draw(written_for)
 
-    events = live.stream(of.centre.bulletin, look, concerns, of.ended, always=always)
+    events = live.stream(of.centre.bulletin, look, concerns, of.ended, gather_s)
     # A proxy that gathers what is streamed would hold an alarm back.
     return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

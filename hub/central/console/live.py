@@ -17,12 +17,13 @@ from hub.domain.errors import TransientError
 
 log = logging.getLogger(__name__)
 
-# A sign of life on an idle connection; the page says that it is no longer live after two and a half of them.
+# A sign of life on an idle connection; the page says that it is no longer live after two and a half of them. Each
+# is a fresh look besides: what has merely fallen silent makes no news, nor does what another centre wrote.
 ALIVE_S = 10.0
 # News that come together are drawn together.
 GATHER_S = 0.05
 # Where news come by the second, they are drawn no faster than this.
-_CALM_S = 1.0
+CALM_S = 1.0
 
 Look = Callable[[], Awaitable[tuple[Reader, Scene] | None]]
 Draw = Callable[[Reader], Awaitable[Scene]]
@@ -44,7 +45,7 @@ class Update(msgspec.Struct, frozen=True):
 
 
 async def stream(
-    bulletin: Bulletin, look: Look, concerns: Concerns, ended: asyncio.Event, *, always: bool = False
+    bulletin: Bulletin, look: Look, concerns: Concerns, ended: asyncio.Event, gather_s: float = GATHER_S
 ) -> AsyncIterator[str]:
     """Yield events until the reader goes, the session ends or the centre closes.
 
@@ -53,29 +54,23 @@ async def stream(
         look: Draws the page anew; ``None`` when the session does not hold any more.
         concerns: Whether a piece of news can change the page.
         ended: Set when the centre closes.
-        always: Look again with every sign of life too: what has merely fallen silent makes no news.
-        gather_s: How long further news is waited for after the first.
+        gather_s: For how long further news is gathered before it is drawn.
     """
     stale = asyncio.Event()
     watching = asyncio.create_task(_watch(bulletin, concerns, stale))
     await asyncio.sleep(0)  # the watch must have begun before the first look
-    stale.set()
     shown: dict[str, str] = {}
     try:
         yield "retry: 2000\n\n"
         while not ended.is_set():
-            changed = stale.is_set()
             stale.clear()
             seen = await look()
             if seen is None:
                 yield event("over", "")
                 return
-            if changed or always:
-                yield event("update", msgspec.json.encode(difference(*seen, shown)).decode())
-            else:
-                yield event("alive", str(_millis(seen[0])))
+            yield event("update", msgspec.json.encode(difference(*seen, shown)).decode())
             await _either(stale, ended)
-            await asyncio.sleep(_CALM_S if always else GATHER_S)
+            await asyncio.sleep(gather_s)
     except TransientError as error:
         log.warning("live page ends: %s", error)
     finally:
@@ -109,13 +104,9 @@ def difference(reader: Reader, scene: Scene, shown: dict[str, str]) -> Update:
             changed[part.id] = str(part.html(reader))
     shown.clear()
     shown.update(marks)
-    return Update(_millis(reader), regions, changed)
+    return Update(int(reader.now.utc.timestamp() * 1000), regions, changed)
 
 
 def event(name: str, data: str) -> str:
     """Return one event as it goes over the line; ``data`` has no line breaks (JSON escapes them)."""
     return f"event: {name}\ndata: {data}\n\n"
-
-
-def _millis(reader: Reader) -> int:
-    return int(reader.now.utc.timestamp() * 1000)

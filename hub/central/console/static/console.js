@@ -157,7 +157,6 @@ function connect() {
     redraw(update, first);
     first = false;
   });
-  source.addEventListener("alive", (event) => { heard(event.data); tick(); });
   source.addEventListener("over", signedOut);
   source.addEventListener("error", down);
   clearTimeout(watchdog);
