@@ -49,9 +49,7 @@ def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
                 dull.append(row)
         for rejected in parcel.rejected:
             _bury(tx, parcel, rejected)
-    insert = sql.insert(tx.connection, observations).on_conflict_do_nothing(
-        index_elements=["hub_id", "epoch", "seq"]
-    )
+    insert = sql.insert(tx.connection, observations).on_conflict_do_nothing()
     if dull:
         tx.connection.execute(insert, dull)
     for event, row in telling:
@@ -209,13 +207,19 @@ def _from_nowhere(tx: Tx, event: Event, observation_id: int, device: Device | No
     )
 
 
+def _printable(text: str) -> str:
+    """Return a reason as any database keeps it: what quotes hostile bytes may hold a NUL."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:500])
+
+
 def _bury(tx: Tx, parcel: Parcel, rejected: Rejected) -> None:
     """Keep what is malformed with its reason, tell the technician, and raise what claims to be an alarm."""
+    reason = _printable(rejected.reason)
     tx.connection.execute(
         dead_letters.insert().values(
             received_at=tx.now.utc,
             topic=parcel.topic,
-            reason=rejected.reason,
+            reason=reason,
             payload=rejected.raw[:_DEAD_LETTER_BYTES],
         )
     )
@@ -230,7 +234,7 @@ def _bury(tx: Tx, parcel: Parcel, rejected: Rejected) -> None:
             kind=Kind.WIRE_MALFORMED,
             severity=Severity.SERIOUS if parcel.topic.endswith("alarm") else Severity.NORMAL,
             need=f"technical:{parcel.hub_id}:malformed",
-            reason=f"{parcel.topic}: {rejected.reason}"[:500],
+            reason=f"{parcel.topic}: {reason}",
             zone=zone,
             occurred_at=tx.now.utc,
             hub_id=parcel.hub_id,
@@ -244,7 +248,7 @@ def _bury(tx: Tx, parcel: Parcel, rejected: Rejected) -> None:
                 kind=rejected.kind,
                 severity=Severity.CRITICAL,
                 need=f"care:{resident or rejected.subject or parcel.hub_id}:malformed",
-                reason=f"an alarm came malformed: {rejected.reason}"[:500],
+                reason=f"an alarm came malformed: {reason}",
                 zone=zone,
                 occurred_at=tx.now.utc,
                 resident_id=resident,

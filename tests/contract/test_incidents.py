@@ -1,7 +1,9 @@
 """From observation to incident to the next action, on both databases."""
 
 import datetime as dt
+from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -20,7 +22,7 @@ from tests.fakes.site import DUTY, LEADER, NEIGHBOUR, TECHNICIAN
 PRESS = Kind.ALARM_PRESSED
 
 
-async def act(desk: DeskCentre, number: int, event: Event, **more: object) -> None:
+async def act(desk: DeskCentre, number: int, event: Event, **more: Any) -> None:
     await desk.centre.transact(lambda tx: acts.act(tx, number, event, "sms:nord-1-duty", **more))
 
 
@@ -46,6 +48,15 @@ async def test_repeated_and_reordered_delivery_changes_nothing(desk: DeskCentre)
     assert incident.presses == 2
     assert len(await desk.rows(observations)) == 2
     assert len(await desk.told(incident.id)) == 1
+
+
+async def test_what_a_rescued_journal_sends_again_under_a_new_epoch_is_the_same(desk: DeskCentre) -> None:
+    alarm, reading = desk.event("pendant-1", PRESS), desk.event("door-1", Kind.DOOR_CLOSED)
+    await desk.keep(alarm, reading)
+    rescued = [msgspec.structs.replace(event, epoch="rescued0", seq=event.seq + 7) for event in (alarm, reading)]
+    await desk.keep(*rescued)
+    assert len(await desk.rows(observations)) == 2
+    assert [row.presses for row in await desk.incidents()] == [1]
 
 
 async def test_dull_readings_are_stored_once(desk: DeskCentre) -> None:

@@ -64,6 +64,8 @@ observations = sa.Table(
     sa.Column("timequality", sa.String(16), nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.UniqueConstraint("hub_id", "epoch", "seq"),
+    # A rescued journal sends its entries again under a new epoch; each keeps its id.
+    sa.UniqueConstraint("hub_id", "event_id"),
     sa.Index("ix_observations_resident", "resident_id", "time"),
     sa.Index("ix_observations_device", "device_id", "time"),
 )

@@ -1,0 +1,134 @@
+"""The centre's ear: nothing is acknowledged before it is kept, and nothing can block a lane."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from hub.central.listener import Listener
+from hub.central.store.tables import dead_letters, observations
+from hub.domain.codes import Kind
+from hub.domain.errors import TransientError
+from hub.wire import envelope, receipt
+from hub.wire.mqtt import Incoming, MqttSettings
+from tests.fakes.centre import RULES, DeskCentre
+
+ALARM = "wt/1/h-1/up/alarm"
+
+
+class Ear:
+    """A listener whose links go nowhere: what it would say is noted."""
+
+    def __init__(self, desk: DeskCentre) -> None:
+        self.desk = desk
+        self.listener = Listener(
+            desk.centre, desk.presence, desk.supervision, RULES, MqttSettings(client_id="centre", port=1)
+        )
+        self.acknowledged: list[int] = []
+        self.receipts: list[receipt.Receipt] = []
+        self.said = asyncio.Event()
+        lane = self.listener.alarms
+        lane.link.ack = self._ack  # type: ignore[method-assign]  # the link's far end is this test
+        lane.link.post = self._post  # type: ignore[method-assign, assignment]  # the same
+        self._task = asyncio.create_task(self.listener.run(lane))
+
+    def _ack(self, incoming: Incoming) -> None:
+        self.acknowledged.append(incoming.mid)
+
+    def _post(self, _topic: str, payload: bytes, **_more: object) -> None:
+        self.receipts.append(receipt.decode(payload))
+        self.said.set()
+
+    def hear(self, payload: bytes, mid: int = 1, topic: str = ALARM) -> None:
+        self.listener.alarms.waiting.put_nowait(
+            Incoming(topic, payload, retain=False, mid=mid, qos=1, generation=1)
+        )
+
+    async def until_receipted(self, seqs: set[int]) -> None:
+        async with asyncio.timeout(10):
+            while {s for item in self.receipts for a, b in item.stored for s in range(a, b + 1)} != seqs:
+                self.said.clear()
+                await self.said.wait()
+
+    async def close(self) -> None:
+        self._task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await self._task
+
+
+@pytest.fixture
+async def ear(desk: DeskCentre) -> AsyncIterator[Ear]:
+    listening = Ear(desk)
+    yield listening
+    await listening.close()
+
+
+def press(desk: DeskCentre, **data: object) -> envelope.Event:
+    event = desk.event("pendant-1", Kind.ALARM_PRESSED)
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, **data))
+
+
+async def test_receipt_and_acknowledgement_follow_the_commit(ear: Ear) -> None:
+    event = press(ear.desk)
+    ear.hear(envelope.encode(event), mid=7)
+    await ear.until_receipted({event.seq})
+    assert ear.acknowledged == [7]
+    assert len(await ear.desk.incidents()) == 1
+
+
+async def test_while_the_store_cannot_take_it_nothing_is_acknowledged(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, failures = ear.desk.store.write, iter([True, True, False])
+
+    async def failing(work: Callable[..., object], *, urgent: bool = False) -> object:
+        assert not ear.acknowledged
+        if next(failures):
+            raise TransientError("store: disk full")
+        return await write(work, urgent=urgent)
+
+    monkeypatch.setattr(ear.desk.store, "write", failing)
+    event = press(ear.desk)
+    ear.hear(envelope.encode(event))
+    await ear.until_receipted({event.seq})
+    monkeypatch.undo()
+    assert len(await ear.desk.rows(observations)) == 1
+
+
+async def test_what_the_store_will_never_take_is_set_aside_and_its_neighbours_are_kept(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, poison, after = (press(ear.desk) for _ in range(3))
+    write = ear.desk.store.write
+
+    async def picky(work: Callable[..., object], *, urgent: bool = False) -> object:
+        def checked(connection: sa.Connection) -> object:
+            result = work(connection)
+            if connection.execute(sa.select(observations).where(observations.c.seq == poison.seq)).first():
+                raise ValueError("bytes that this database\x00 refuses")
+            return result
+
+        return await write(checked, urgent=urgent)
+
+    monkeypatch.setattr(ear.desk.store, "write", picky)
+    for event in (good, poison, after):
+        ear.hear(envelope.encode(event))
+    await ear.until_receipted({good.seq, poison.seq, after.seq})
+    monkeypatch.undo()
+    assert {row.seq for row in await ear.desk.rows(observations)} == {good.seq, after.seq}
+    (letter,) = await ear.desk.rows(dead_letters)
+    assert "cannot be kept" in letter.reason
+    assert {row.flags for row in await ear.desk.incidents()} == {"", "malformed"}
+
+
+async def test_hostile_payloads_and_topics_are_buried_and_the_lane_goes_on(ear: Ear) -> None:
+    for payload in (b"", b"\x00\xff", b"[]", b'{"seq":', b"9" * 2_000_000):
+        ear.hear(payload)
+    ear.hear(b"{}", topic="wt/1/NO/up/alarm")
+    event = press(ear.desk, raw="ff\x00", value={"text": "\x00"})
+    ear.hear(envelope.encode(event))
+    await ear.until_receipted({event.seq})
+    assert len(await ear.desk.rows(dead_letters)) >= 5
+    assert any(row.incident_class == "care" for row in await ear.desk.incidents())
