@@ -99,6 +99,12 @@ def _user_add(args: argparse.Namespace) -> int:
     return user.add(args.name, args.store, password, _now(), print)
 
 
+def _bench(args: argparse.Namespace) -> int:
+    from hub.bench import command  # noqa: PLC0415 - as above
+
+    return command.run(tuple(args.only or command.NAMES), quick=args.quick, say=print)
+
+
 def _settings_option(parser: _Parser) -> None:
     parser.add_argument("--settings", type=Path, required=True, metavar="FILE", help="its TOML settings")
 
@@ -143,6 +149,11 @@ def _user_options(parser: _Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="small letters, digits and hyphens")
     _store_option(parser)
     parser.add_argument("--password-stdin", action="store_true", help="read it from standard input, one line")
+
+
+def _bench_options(parser: _Parser) -> None:
+    parser.add_argument("--quick", action="store_true", help="smaller amounts: some minutes less, rougher figures")
+    parser.add_argument("--only", action="append", metavar="NAME", help="only this measurement; may be repeated")
 
 
 COMMANDS = (
@@ -197,6 +208,14 @@ COMMANDS = (
         _user_options,
         _user_add,
         "hub user add night-shift\nhub user add night-shift --password-stdin < password-file",
+    ),
+    Command(
+        "bench",
+        "Measure the whole chain on this machine, with Mosquitto; figures as JSON.",
+        _bench_options,
+        _bench,
+        "hub bench > figures.json\nhub bench --quick --only line_to_provider_ms\n\n"
+        "Measurements: journal, line_to_provider_ms, sustained_per_s, backlog, backlog_of_edge, edge.",
     ),
 )
 _GROUPS = {"site": "Apply and export the site file.", "user": "Accounts of the console."}
