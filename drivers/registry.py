@@ -1,17 +1,31 @@
 """Finds drivers: folders beside this file, and packages that name themselves under an entry point."""
 
 import importlib
+import logging
 import pkgutil
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
+from types import ModuleType
 
 import drivers
 from drivers.base import Device, Manifest, Package
 from hub.domain.errors import MalformedError
 
+log = logging.getLogger(__name__)
+
 ENTRY_POINT = "welfare_hub.drivers"
 _NOT_DRIVERS = {"base", "decode", "registry"}
+
+
+def _shipped_by_others() -> Iterator[ModuleType]:
+    """Load the drivers of other packages; one that is broken is named in the log and stops nothing."""
+    for entry in entry_points(group=ENTRY_POINT):
+        try:
+            yield entry.load()
+        except Exception:  # another's code: whatever it raises, our own drivers must go on
+            log.exception("driver %s of %s cannot be loaded", entry.name, entry.value)
 
 
 @cache
@@ -27,7 +41,7 @@ def packages() -> dict[str, Package]:
         for module in pkgutil.iter_modules(drivers.__path__)
         if module.name not in _NOT_DRIVERS and not module.name.startswith("_")
     ]
-    modules += [entry.load() for entry in entry_points(group=ENTRY_POINT)]
+    modules += list(_shipped_by_others())
     for module in modules:
         if not isinstance(module, Package):
             raise MalformedError(f"driver {module.__name__}: has no MANIFEST or no open_driver")

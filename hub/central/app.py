@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from hub.central import dose, presence
 from hub.central.api.app import create_app
-from hub.central.auditor import Auditor
+from hub.central.auditor import Auditor, phones_unreachable
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
 from hub.central.escalation import engine
@@ -77,6 +77,7 @@ async def run(settings: Settings) -> None:
             HUB: supervision.hub_due,
             DEVICE: supervision.device_due,
             DEAF: supervision.deaf_due,
+            engine.UNREACHABLE: phones_unreachable,
             CHANGED: keeper.changed,
         },
         {outbox.SEND: lambda subject: sender.start(int(subject))},

@@ -49,6 +49,24 @@ class Auditor:
         await self._centre.transact(lambda tx: _clock_jumped(tx, jump_s))
 
 
+def phones_unreachable(tx: Tx, zone: str) -> None:
+    """Tell the technician that a whole plan of a zone reached nobody: the account, the network or the rota."""
+    need = f"technical:{zone}:phones"
+    if record.open_for(tx, need) is None:
+        desk.raise_incident(
+            tx,
+            Finding(
+                incident_class="technical",
+                kind=Kind.PHONE_UNREACHABLE,
+                severity=Severity.CRITICAL,
+                need=need,
+                reason=f"no phone that zone {zone} relies on could be reached",
+                zone=zone,
+                occurred_at=tx.now.utc,
+            ),
+        )
+
+
 def _resume(tx: Tx, number: int) -> None:
     """Let a forgotten incident alert again, and tell that it was forgotten."""
     if number not in engine.unattended(tx.connection):

@@ -249,6 +249,8 @@ async def test_a_failed_last_hope_starts_the_next_step_at_once(desk: DeskCentre)
     assert (await desk.next_action(1)).at == desk.clock.at + dt.timedelta(seconds=30)
     await desk.pass_time(30)
     assert (await desk.told(1))[-1] == DUTY
+    (technical,) = [row for row in await desk.incidents() if row.incident_class == "technical"]
+    assert (technical.kind, technical.zone) == (Kind.PHONE_UNREACHABLE, "nord-1")
 
 
 async def test_each_observation_stands_with_its_incident(desk: DeskCentre) -> None:

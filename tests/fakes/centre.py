@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.central import dose, ingest
+from hub.central.auditor import phones_unreachable
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
 from hub.central.escalation import engine
@@ -54,6 +55,7 @@ class DeskCentre:
                 HUB: self.supervision.hub_due,
                 DEVICE: self.supervision.device_due,
                 DEAF: self.supervision.deaf_due,
+                engine.UNREACHABLE: phones_unreachable,
                 "site.changed": lambda _tx, _subject: None,
             },
             {outbox.SEND: lambda subject: self.carried.append(int(subject))},

@@ -18,9 +18,11 @@ from hub.central.notify import outbox
 from hub.central.notify.message import MessageState
 from hub.central.store.tables import due, incidents, messages
 from hub.central.texts import alert_text
+from hub.domain.codes import Kind
 
 STEP = "incident.step"
 DEADLINE = "incident.deadline"
+UNREACHABLE = "phones.unreachable"
 ENGINE = "escalation"
 
 # A round in which every message failed at once is not begun anew faster than this.
@@ -151,3 +153,5 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
     wait = dt.timedelta(seconds=_FAILED_ROUND_S)
     clockwork.schedule(tx, tx.now.utc + wait, STEP, str(incident.id))
     record.note(tx, incident.id, "round_failed", ENGINE, "no phone of this round could be reached")
+    if incident.kind != Kind.PHONE_UNREACHABLE:
+        clockwork.schedule(tx, tx.now.utc, UNREACHABLE, incident.zone)

@@ -28,7 +28,7 @@ PLACES = re.compile(r"{(\w+)}")
 names = st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=48)
 
 
-def incident(**columns: object) -> Any:  # noqa: ANN401 - stands in for a row
+def incident(**columns: object) -> Any:
     row: dict[str, object] = {
         "id": 47,
         "incident_class": "care",

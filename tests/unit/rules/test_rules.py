@@ -15,7 +15,7 @@ ALARMS = sorted(kind for kind in Kind if CODES[kind].lane is Lane.ALARM)
 NOTES = {Kind.ALARM_CANCELLED, Kind.FALL_CLEARED}
 
 
-def decide(kind: Kind, **facts: Any) -> Decision:  # noqa: ANN401 - any field of Facts
+def decide(kind: Kind, **facts: Any) -> Decision:
     return standard().decide(Facts(kind=kind, **{"local": DAY, **facts}))
 
 

@@ -18,10 +18,14 @@ SAMPLE = json.loads(
     '"test":false,"flags":[],"raw":"44000b0164"}}'
 )
 
-values = (
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+values: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=20),
+    st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3),
 )
-values = values | st.text(max_size=20) | st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
