@@ -40,7 +40,6 @@ def observation(number: int, **other: object) -> dict[str, Any]:
         "hub_id": "h-1",
         "epoch": "5f1c09aa",
         "seq": number,
-        "event_id": f"event-{number}",
         "device_id": "d-1",
         "resident_id": "r-1",
         "kind": str(Kind.CLIMATE_READING),
@@ -56,7 +55,9 @@ def observation(number: int, **other: object) -> dict[str, Any]:
         "timequality": "synced",
         "received_at": T0 + dt.timedelta(seconds=1),
     }
-    return row | other
+    row |= other
+    # A hub never uses an id twice, whatever else of two observations is alike.
+    return {"event_id": f"event-{row['epoch']}-{row['seq']}"} | row
 
 
 def add(store: Store, *rows: dict[str, Any]) -> None:

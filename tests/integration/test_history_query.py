@@ -64,7 +64,8 @@ def rows() -> list[dict[str, Any]]:
                 "received_at": T0 + US * seq,
             }
         )
-    made.append(made[0] | {"seq": 9999, "time": dt.datetime(1970, 1, 1, tzinfo=UTC), "resident_id": "r-1"})
+    long_ago = {"seq": 9999, "event_id": "event-9999", "time": dt.datetime(1970, 1, 1, tzinfo=UTC)}
+    made.append(made[0] | long_ago | {"resident_id": "r-1"})
     return made
 
 
