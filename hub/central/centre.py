@@ -1,5 +1,6 @@
 """The centre's one door: a transaction that knows the site and the time, and what must follow its commit."""
 
+import datetime as dt
 import logging
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,13 +23,13 @@ class Effects(msgspec.Struct):
     Attributes:
         news: What changed, for whoever watches.
         outgoing: Messages that this process has already leased and sends at once.
-        wake: A due row may now be the earliest.
+        wake_at: When the earliest of the due rows is due that were put into the list, or ``None``.
         site_changed: A new site was applied.
     """
 
     news: list[News] = msgspec.field(default_factory=list)
     outgoing: list[int] = msgspec.field(default_factory=list)
-    wake: bool = False
+    wake_at: dt.datetime | None = None
     site_changed: bool = False
 
 

@@ -32,11 +32,11 @@ _RETRY_CAP_S = 60
 
 
 def schedule(tx: Tx, at: dt.datetime, kind: str, subject: str) -> None:
-    """Put a row into the list, or move the one that there is; the loop is woken."""
+    """Put a row into the list, or move the one that there is; the loop is woken when it sleeps longer."""
     row = {"at": at, "leased_by": None, "leased_until": None, "attempts": 0}
     statement = sql.insert(tx.connection, due).values(kind=kind, subject=subject, **row)
     tx.connection.execute(statement.on_conflict_do_update(index_elements=["kind", "subject"], set_=row))
-    tx.effects.wake = True
+    tx.effects.wake_at = min(at, tx.effects.wake_at or at)
 
 
 def lease_new(tx: Tx, kind: str, subject: str) -> None:
@@ -88,10 +88,13 @@ class Clockwork:
         self._handlers = handlers
         self._carriers = carriers
         self._woken = asyncio.Event()
+        self._asleep_until: dt.datetime | None = None
         centre.follow(self._follow)
 
     def _follow(self, effects: Effects) -> None:
-        if effects.wake:
+        # Most of what is put into the list is for later: an alarm does not wait for a look at it.
+        at = effects.wake_at
+        if at is not None and (self._asleep_until is None or at < self._asleep_until):
             self._woken.set()
 
     async def run(self) -> None:
@@ -99,6 +102,7 @@ class Clockwork:
         await self._centre.transact(_release_own)
         while True:
             self._woken.clear()
+            self._asleep_until = None
             if not await self._round():
                 await self._wait()
 
@@ -150,8 +154,10 @@ class Clockwork:
         earliest = await self._centre.store.read(_earliest)
         now: Now = self._centre.clock.now()
         seconds = _LOOK_S if earliest is None else (earliest - now.utc).total_seconds()
+        seconds = min(max(seconds, 0.001), _LOOK_S)
+        self._asleep_until = now.utc + dt.timedelta(seconds=seconds)
         try:
-            await asyncio.wait_for(self._woken.wait(), min(max(seconds, 0.001), _LOOK_S))
+            await asyncio.wait_for(self._woken.wait(), seconds)
         except TimeoutError:
             return
 

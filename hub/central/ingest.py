@@ -9,7 +9,7 @@ import msgspec
 
 from hub.central import dose
 from hub.central.centre import Tx
-from hub.central.incidents import desk
+from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
 from hub.central.site.model import Device
 from hub.central.store import sql
@@ -18,7 +18,7 @@ from hub.domain.clock import TimeQuality
 from hub.domain.codes import CODES, Kind, Lane, Severity, lane
 from hub.wire import envelope
 from hub.wire.envelope import Event, Rejected
-from rules.engine import Decision, Facts, RuleSet
+from rules.engine import Action, Decision, Facts, RuleSet
 
 _encode = msgspec.json.Encoder().encode
 # An incident that is older than this when it is raised is said to come late.
@@ -38,24 +38,35 @@ class Parcel(msgspec.Struct, frozen=True):
 def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
     """Store everything in the parcels and raise what must be raised. Repeated delivery changes nothing."""
     dull: list[dict[str, Any]] = []
-    telling: list[tuple[Event, dict[str, Any]]] = []
+    telling: list[tuple[dict[str, Any], Finding, Action]] = []
     for parcel in parcels:
         for event in parcel.events:
             device = tx.site.devices.get(event.subject)
             row = _row(event, device, tx.now.utc)
-            if event.data.kind in rules.kinds or not _belongs(tx, event, device):
-                telling.append((event, row))
-            else:
+            found = _found(tx, event, device, rules)
+            if found is None:
                 dull.append(row)
+            else:
+                telling.append((row, *found))
         for rejected in parcel.rejected:
             _bury(tx, parcel, rejected)
     insert = sql.insert(tx.connection, observations).on_conflict_do_nothing()
+    noted = {finding.need for _, finding, action in telling if action == "note"}
+    noted &= record.open_needs(tx, noted)
+    for row, finding, action in telling:
+        if action == "note" and finding.need not in noted:
+            dull.append(row)  # there is nothing to add it to
+            continue
+        number = tx.connection.scalar(insert.returning(observations.c.id), row)
+        if number is None:
+            continue  # it was delivered before
+        if action == "note":
+            desk.add_note(tx, finding.need, finding.reason, int(number))
+        else:
+            desk.raise_incident(tx, msgspec.structs.replace(finding, observation_id=int(number)))
+            noted.add(finding.need)
     if dull:
         tx.connection.execute(insert, dull)
-    for event, row in telling:
-        number = tx.connection.scalar(insert.returning(observations.c.id), row)
-        if number is not None:  # else it was delivered before
-            _decide(tx, event, int(number), rules)
 
 
 def unkeepable(parcel: Parcel, error: Exception) -> Parcel:
@@ -108,11 +119,12 @@ def occurred(event: Event, received_at: dt.datetime) -> dt.datetime:
     return min(event.time, received_at)
 
 
-def _decide(tx: Tx, event: Event, observation_id: int, rules: RuleSet) -> None:
-    device = tx.site.devices.get(event.subject)
+def _found(tx: Tx, event: Event, device: Device | None, rules: RuleSet) -> tuple[Finding, Action] | None:
+    """Decide what an observation is; ``None``: it is stored and nobody is told."""
     if not _belongs(tx, event, device):
-        _from_nowhere(tx, event, observation_id, device)
-        return
+        return _from_nowhere(tx, event, device), "raise"
+    if event.data.kind not in rules.kinds:
+        return None
     at = occurred(event, tx.now.utc)
     decision = rules.decide(
         Facts(
@@ -125,11 +137,9 @@ def _decide(tx: Tx, event: Event, observation_id: int, rules: RuleSet) -> None:
             assigned=device is not None and device.resident is not None,
         )
     )
-    need = _need(tx, event, device, decision, at)
-    if decision.action == "raise":
-        desk.raise_incident(tx, _finding(tx, event, observation_id, device, decision, need, at))
-    elif decision.action == "note":
-        desk.add_note(tx, need, decision.reason, observation_id)
+    if decision.action == "hold":
+        return None
+    return _finding(tx, event, device, decision, at), decision.action
 
 
 def _flags(event: Event) -> tuple[str, ...]:
@@ -151,10 +161,8 @@ def _need(tx: Tx, event: Event, device: Device | None, decision: Decision, at: d
 def _finding(
     tx: Tx,
     event: Event,
-    observation_id: int,
     device: Device | None,
     decision: Decision,
-    need: str,
     at: dt.datetime,
 ) -> Finding:
     resident = device.resident if device else None
@@ -162,7 +170,7 @@ def _finding(
         incident_class=decision.incident_class,
         kind=event.data.kind,
         severity=decision.severity,
-        need=need,
+        need=_need(tx, event, device, decision, at),
         reason=decision.reason,
         zone=tx.site.zone_of(event.hub_id, resident),
         occurred_at=at,
@@ -170,14 +178,13 @@ def _finding(
         device_id=event.subject,
         hub_id=event.hub_id,
         room=device.room if device else "",
-        observation_id=observation_id,
         flags=_flags(event),
         test=event.data.test,
     )
 
 
-def _from_nowhere(tx: Tx, event: Event, observation_id: int, device: Device | None) -> None:
-    """Raise what comes from a hub or device that the site does not know: an alarm as an alarm, flagged."""
+def _from_nowhere(tx: Tx, event: Event, device: Device | None) -> Finding:
+    """Find what comes from a hub or device that the site does not know: an alarm as an alarm, flagged."""
     if event.hub_id not in tx.site.hubs:
         flag, reason = "unknown_hub", f"hub {event.hub_id} is not in the site"
     elif device is None:
@@ -187,23 +194,19 @@ def _from_nowhere(tx: Tx, event: Event, observation_id: int, device: Device | No
     alarm = CODES[event.data.kind].lane is Lane.ALARM
     resident = device.resident if device else None
     incident_class = "care" if alarm else "technical"
-    desk.raise_incident(
-        tx,
-        Finding(
-            incident_class=incident_class,
-            kind=event.data.kind if alarm else Kind.WIRE_MALFORMED,
-            severity=Severity.CRITICAL if alarm else Severity.NORMAL,
-            need=f"{incident_class}:{event.hub_id}:{event.subject}:{flag}",
-            reason=reason,
-            zone=tx.site.zone_of(event.hub_id, resident),
-            occurred_at=occurred(event, tx.now.utc),
-            resident_id=resident,
-            device_id=event.subject[:64],
-            hub_id=event.hub_id,
-            observation_id=observation_id,
-            flags=(*_flags(event), flag),
-            test=event.data.test,
-        ),
+    return Finding(
+        incident_class=incident_class,
+        kind=event.data.kind if alarm else Kind.WIRE_MALFORMED,
+        severity=Severity.CRITICAL if alarm else Severity.NORMAL,
+        need=f"{incident_class}:{event.hub_id}:{event.subject}:{flag}",
+        reason=reason,
+        zone=tx.site.zone_of(event.hub_id, resident),
+        occurred_at=occurred(event, tx.now.utc),
+        resident_id=resident,
+        device_id=event.subject[:64],
+        hub_id=event.hub_id,
+        flags=(*_flags(event), flag),
+        test=event.data.test,
     )
 
 

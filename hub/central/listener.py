@@ -28,11 +28,13 @@ from rules.engine import RuleSet
 log = logging.getLogger(__name__)
 
 BATCH_EVENTS = 500
-BATCH_S = 0.010
+# A reading can wait. A transaction costs the one writer as much as fifty rows, and an alarm may stand behind it.
+BATCH_S = 0.040
 _RETRY_S = 0.5
 # How many messages the broker may have on their way to one lane before it waits for our acknowledgement.
+# So that readings keep coming while some are committed, a batch is at most half of its lane's.
 _ALARMS_UNDERWAY = 2000
-_READINGS_UNDERWAY = 200
+_READINGS_UNDERWAY = 500
 
 
 class Lane:
@@ -41,6 +43,7 @@ class Lane:
     def __init__(self, link: MqttLink, *, urgent: bool) -> None:
         self.link = link
         self.urgent = urgent
+        self.batch_messages = (_ALARMS_UNDERWAY if urgent else _READINGS_UNDERWAY) // 2
         self.waiting: asyncio.Queue[Incoming] = asyncio.Queue()
 
 
@@ -110,7 +113,7 @@ class Listener:
         batch = [await lane.waiting.get()]
         size = batch[0].payload.count(b'"specversion"')
         deadline = asyncio.get_running_loop().time() + BATCH_S
-        while size < BATCH_EVENTS:
+        while size < BATCH_EVENTS and len(batch) < lane.batch_messages:
             if lane.waiting.empty():
                 left = deadline - asyncio.get_running_loop().time()
                 if lane.urgent or left <= 0:

@@ -5,11 +5,12 @@ listened for as long as that silence.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
-from hub.central.store.tables import Instant, devices, hubs
+from hub.central.store.tables import devices, hubs
 from hub.wire.alive import Alive
 
 News = dict[str, dict[str, Any]]
@@ -70,12 +71,43 @@ class Presence:
 
 def write(connection: sa.Connection, news: tuple[News, News]) -> None:
     """Write what is new; hubs and devices that the site does not know have no row and are passed over."""
-    of_hubs, of_devices = news
-    for hub_id, values in of_hubs.items():
-        if "last_seen_at" in values:
-            values["heard_since"] = sa.func.coalesce(
-                hubs.c.heard_since, sa.literal(values["last_seen_at"], Instant)
-            )
-        connection.execute(hubs.update().where(hubs.c.hub_id == hub_id).values(values))
-    for device_id, values in of_devices.items():
-        connection.execute(devices.update().where(devices.c.device_id == device_id).values(values))
+    # One statement for all of them: the store's one writer is not to be kept from an alarm for long.
+    for statement, columns, of in ((_HUBS, _HUB_COLUMNS, news[0]), (_DEVICES, _DEVICE_COLUMNS, news[1])):
+        if of:
+            nothing = dict.fromkeys(columns)
+            # In one order, so that two centres never wait for each other's rows.
+            rows = [{"new_id": key, **nothing, **_renamed(of[key])} for key in sorted(of)]
+            connection.execute(statement, rows)
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in values.items()}
+
+
+def _update(table: sa.Table, key: sa.Column[Any], names: Iterable[str]) -> tuple[sa.Update, list[str]]:
+    """Make the statement that changes what there is news of, and leaves the rest as it is."""
+    new = {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    values = {name: sa.func.coalesce(value, table.c[name]) for name, value in new.items()}
+    if "heard_since" in table.c:
+        values["heard_since"] = sa.func.coalesce(table.c.heard_since, new["last_seen_at"])
+    return table.update().where(key == sa.bindparam("new_id")).values(values), [f"new_{name}" for name in new]
+
+
+_HUBS, _HUB_COLUMNS = _update(
+    hubs,
+    hubs.c.hub_id,
+    (
+        "last_seen_at",
+        "online",
+        "epoch",
+        "last_seq",
+        "pending_alarm",
+        "pending_reading",
+        "evicted",
+        "timequality",
+        "version",
+    ),
+)
+_DEVICES, _DEVICE_COLUMNS = _update(
+    devices, devices.c.device_id, ("last_seen_at", "last_kind", "battery_pct", "rssi_dbm")
+)

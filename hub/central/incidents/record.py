@@ -1,5 +1,6 @@
 """Reading and noting incidents inside a transaction."""
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,13 @@ def open_for(tx: Tx, need: str) -> Incident | None:
     return tx.connection.execute(
         sa.select(incidents).where(incidents.c.open_key == need).with_for_update()
     ).one_or_none()
+
+
+def open_needs(tx: Tx, needs: Collection[str]) -> set[str]:
+    """Return for which of these needs an incident is open."""
+    if not needs:
+        return set()
+    return set(tx.connection.scalars(sa.select(incidents.c.open_key).where(incidents.c.open_key.in_(needs))))
 
 
 def change(tx: Tx, number: int, **columns: object) -> None:
