@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
@@ -173,4 +174,5 @@ def main(path: Path) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    sys.setswitchinterval(0.001)
     asyncio.run(run(load(path)))
