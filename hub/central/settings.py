@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from hub.document import read_file
 from hub.domain.errors import MalformedError
 from hub.wire.mqtt import MqttSettings
 
@@ -77,12 +78,9 @@ def load(path: Path) -> Settings:
     Raises:
         MalformedError: The file is missing or wrong; the sentence names table and key.
     """
-    try:
-        settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
-    except OSError as error:
-        raise MalformedError(f"settings {path}: {error.strerror}") from error
-    except (msgspec.DecodeError, ValueError) as error:
-        raise MalformedError(f"settings {path}: {error}") from error
+    settings = read_file(path, Settings)
     if len(settings.hook_secret) < _SECRET_CHARS:
-        raise MalformedError(f"settings {path}: `hook_secret` needs at least {_SECRET_CHARS} characters")
+        raise MalformedError(
+            f'{path}: key "hook_secret": write at least {_SECRET_CHARS} characters that nobody can guess'
+        )
     return settings

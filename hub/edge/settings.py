@@ -1,11 +1,11 @@
 """The edge's settings: one TOML file on the box. Devices are not in it; they come from the centre."""
 
 import re
-import tomllib
 from pathlib import Path
 
 import msgspec
 
+from hub.document import read_file
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
 from hub.edge.journal import Limits
@@ -76,19 +76,9 @@ def load(path: Path) -> Settings:
     Raises:
         MalformedError: It cannot be read or used; the sentence names table and key, and what to do.
     """
+    settings = read_file(path, Settings)
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise MalformedError(
-            f"{path}: cannot be read ({error.strerror}): make the file, or name another"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MalformedError(f"{path}: not TOML: {error}") from error
-    try:
-        settings = msgspec.convert(found, Settings)
         _check(settings)
-    except msgspec.ValidationError as error:
-        raise MalformedError(f"{path}: {_sentence(str(error))}") from error
     except MalformedError as error:
         raise MalformedError(f"{path}: {error}") from error
     return settings
@@ -112,26 +102,3 @@ def _check(settings: Settings) -> None:
         raise MalformedError("[journal] max_readings: use 1 or more")
     if settings.journal.reserve_bytes < 0:
         raise MalformedError("[journal] reserve_bytes: use 0 or more, best 1048576")
-
-
-_TABLES: dict[str, type[msgspec.Struct]] = {"": Settings, "mqtt": MqttTable, "ble": BleTable, "journal": Limits}
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`(?: - at `\$\.?(.*)`)?")
-_MISSING = re.compile(r"Object missing required field `(.*?)`(?: - at `\$\.?(.*)`)?")
-_TYPE = re.compile(r"(.*) - at `\$\.(?:(.*)\.)?(.*)`")
-
-
-def _sentence(text: str) -> str:
-    """Turn msgspec's message into one that names table and key."""
-    if match := _UNKNOWN.fullmatch(text):
-        key, table = match[1], match[2] or ""
-        fields = _TABLES.get(table, Settings).__struct_fields__
-        return f"{_at(table)}{key}: unknown key; there are {', '.join(fields)}"
-    if match := _MISSING.fullmatch(text):
-        return f"{_at(match[2] or '')}{match[1]}: missing; add it"
-    if match := _TYPE.fullmatch(text):
-        return f"{_at(match[2] or '')}{match[3]}: {match[1][0].lower()}{match[1][1:]}"
-    return text
-
-
-def _at(table: str) -> str:
-    return f"[{table}] " if table else ""

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.central.site.apply import CHANGED, apply, export, load_current
-from hub.central.site.findings import SiteError
+from hub.document import DocumentError
 from hub.central.site.hub_config import hub_config
 from hub.central.site.load import load
 from hub.central.store.engine import Store
@@ -161,7 +161,7 @@ def test_an_application_that_fails_leaves_everything_as_it_was(store: Store) -> 
 def test_a_stored_site_that_cannot_be_read_is_named(store: Store) -> None:
     row = {"version": 1, "applied_at": FIRST.utc, "applied_by": "x", "document": "[site]\nnam = 1\n"}
     store.write_now(lambda connection: connection.execute(sites.insert().values(row)))
-    with pytest.raises(SiteError, match="site version 1:2: error"):
+    with pytest.raises(DocumentError, match="site version 1:2: error"):
         store.read_now(load_current)
 
 

@@ -7,7 +7,7 @@ from hub.central.commands import Say
 from hub.central.commands.files import read_text
 from hub.central.site.check import errors, findings
 from hub.central.site.check_plans import YEAR_DAYS
-from hub.central.site.findings import Lines, SiteError, report
+from hub.document import Lines, DocumentError, report
 from hub.central.site.load import load
 
 
@@ -25,7 +25,7 @@ def check(path: Path, since: dt.date, say: Say) -> int:
     text = read_text(path)
     try:
         site = load(text, str(path))
-    except SiteError as error:
+    except DocumentError as error:
         say(str(error))
         say(_sum(path, len(error.findings), 0))
         return 1

@@ -8,7 +8,7 @@ from hub.central.commands.files import read_text
 from hub.central.commands.stores import opened
 from hub.central.site.apply import apply, export
 from hub.central.site.check import errors, findings
-from hub.central.site.findings import Lines, report
+from hub.document import Lines, report
 from hub.central.site.load import load
 from hub.domain.clock import Now
 from hub.domain.errors import MalformedError

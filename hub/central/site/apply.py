@@ -57,7 +57,7 @@ def load_current(connection: sa.Connection) -> Directory | None:
     """Return the site that was applied last, or ``None`` when none ever was.
 
     Raises:
-        SiteError: This version of the hub cannot read it.
+        DocumentError: This version of the hub cannot read it.
     """
     row = connection.execute(
         sa.select(sites.c.version, sites.c.document).order_by(sites.c.version.desc()).limit(1)

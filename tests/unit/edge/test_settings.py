@@ -32,18 +32,18 @@ def test_a_good_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('hub_id = "h-0042"', "", "hub_id: missing; add it"),
+        ('hub_id = "h-0042"', "", 'key "hub_id": is missing; write it'),
         ('hub_id = "h-0042"', 'hub_id = "H 42"', "hub_id 'H 42': use 1 to 48 small letters"),
-        ("port = 8883", "prot = 8883", "[mqtt] prot: unknown key; there are host, port"),
-        ("port = 8883", 'port = "8883"', "[mqtt] port: expected `int`, got `str`"),
+        ("port = 8883", "prot = 8883", '[mqtt], key "prot": unknown key; did you mean "port"?'),
+        ("port = 8883", 'port = "8883"', "[mqtt], key \"port\": '8883' is text in quotes; write a whole number"),
         ("port = 8883", "port = 99999", "[mqtt] port 99999: use 1 to 65535"),
-        ("[ble]", "[blue]", "blue: unknown key; there are hub_id, data_dir, mqtt, ble, journal"),
+        ("[ble]", "[blue]", '[blue]: unknown key; did you mean "ble"?'),
         ("bumble:usb:0", "windows", "[ble] backend 'windows': use bluez, none, or bumble:"),
         ('"/var/lib/hub"', '"data"', "data_dir 'data': write the whole path"),
         ("tls_ca", 'tls_key = "k"\ntls_ca', "[mqtt] tls_cert and tls_key: give both or neither"),
         ("max_readings = 1000", "max_readings = 0", "[journal] max_readings: use 1 or more"),
-        ("max_readings = 1000", "size = 1", "[journal] size: unknown key; there are max_readings"),
-        ("[ble]", "[ble", "not TOML"),
+        ("max_readings = 1000", "size = 1", '[journal], key "size": unknown key; there are max_readings'),
+        ("[ble]", "[ble", "no TOML"),
     ],
 )
 def test_a_bad_file(tmp_path: Path, old: str, new: str, says: str) -> None:

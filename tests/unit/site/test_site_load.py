@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.central.site.findings import Lines, SiteError, place
+from hub.document import Lines, DocumentError, place
 from hub.central.site.load import load
 from hub.domain.errors import MalformedError
 
@@ -12,7 +12,7 @@ SMALL = '[site]\nname = "small"\n'
 
 
 def errors(text: str) -> list[str]:
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(DocumentError) as caught:
         load(text, "a.toml")
     assert len(str(caught.value).splitlines()) == len(caught.value.findings)
     return str(caught.value).splitlines()
@@ -88,16 +88,16 @@ def test_what_is_no_toml_is_one_error(text: str) -> None:
 
 def test_a_document_of_absurd_size_is_refused_unread() -> None:
     (line,) = errors("#" * (4 * 1024 * 1024 + 1))
-    assert "no site file" in line
+    assert "this cannot be meant" in line
 
 
 def test_a_site_error_is_malformed_input() -> None:
-    assert issubclass(SiteError, MalformedError)
+    assert issubclass(DocumentError, MalformedError)
 
 
 @given(st.text(alphabet=st.sampled_from('[]{}="\n,.#az09 sitename'), max_size=80))
 def test_no_document_does_anything_but_load_or_be_refused(text: str) -> None:
-    with contextlib.suppress(SiteError):
+    with contextlib.suppress(DocumentError):
         load(text)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a site file, and where: the table, the key, and the line where it can be told."""
+"""What is wrong with a document, and where: the table, the key, and the line where it can be told."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ class Finding(NamedTuple):
     """One thing that is wrong.
 
     Attributes:
-        level: An error keeps the site from being applied; a warning does not.
+        level: An error keeps the document from being used; a warning does not.
         place: Table and key in words.
         text: What is wrong, and what to do.
         path: Where it is in the document; empty where no one place is to blame.
@@ -34,8 +34,8 @@ class Finding(NamedTuple):
         return f"{self.level}: {self.place}: {self.text}"
 
 
-class SiteError(MalformedError):
-    """A site file that cannot be used, with everything that is wrong with it.
+class DocumentError(MalformedError):
+    """A document that cannot be used, with everything that is wrong with it.
 
     Args:
         name: What the file is called.
@@ -59,7 +59,7 @@ class Collector:
         self.findings: list[Finding] = []
 
     def error(self, path: Path, text: str, name: str = "") -> None:
-        """Note what keeps the site from being applied; ``name`` is the ``id`` of the outermost table."""
+        """Note what keeps the document from being used; ``name`` is the ``id`` of the outermost table."""
         self.findings.append(Finding("error", place(path, name), text, path))
 
     def warning(self, path: Path, text: str, name: str = "") -> None:
