@@ -6,7 +6,8 @@ then. Three things follow:
 - a record that was observed is known again by its number *and* its content, and only acknowledged;
 - a known number with another content, or one below all that is known, is a board that was exchanged or
   started its count anew: it is observed, because taking it for a repeat would lose it;
-- an acknowledgement covers every lower number, so it waits while one of them is missing.
+- an acknowledgement covers every lower number, so it waits while one of them is missing. The first record that
+  is heard on a line need not be the oldest one: it is acknowledged when it is told again.
 """
 
 import binascii
@@ -99,8 +100,9 @@ class Records:
             self._state = state = State()
             self._missing_since = None
         self._note(record.seq, digest)
-        if state.stored == 0:
-            state.stored = record.seq
+        if state.stored == 0 and (repeat or not self._gaps_heal):
+            # It begins again with its oldest record: no older one waits to be told.
+            state.stored = min(state.seen) - 1
         if record.seq > state.stored + 1 and (repeat or not self._gaps_heal):
             extra.append(self._give_up(record.seq - 1, now, data))
         self._advance(now.mono)
@@ -112,9 +114,10 @@ class Records:
         if self._missing_since is None or now.mono - self._missing_since < MISSING_S:
             return None
         first = min(seq for seq in self._state.seen if seq > self._state.stored)
-        fault = self._give_up(first - 1, now, b"")
+        faults = (self._give_up(first - 1, now, b""),) if self._state.stored else ()
+        self._state.stored = first - 1
         self._advance(now.mono)
-        return Taken((fault,), self._state.stored)
+        return Taken(faults, self._state.stored)
 
     def _note(self, seq: int, digest: int) -> None:
         seen = self._state.seen

@@ -178,7 +178,7 @@ def test_a_board_that_starts_over_loses_nothing(fresh: dict[str, float | None], 
 
 def test_an_acknowledgement_waits_for_a_record_that_noise_took() -> None:
     line = on_a_line()
-    first = line.received(event(record(7)), now(0))
+    first = line.received(event(record(7)) * 2, now(0))
     hurt = bytearray(event(record(8, MISSED)))
     hurt[5] ^= 0x10
     second = line.received(bytes(hurt) + event(record(9)), now(1))
@@ -202,7 +202,7 @@ def test_a_record_that_is_gone_is_reported_and_holds_nobody_up() -> None:
 
 def test_a_dispenser_that_says_a_record_once_is_acknowledged_after_a_while() -> None:
     line = on_a_line()
-    line.received(event(record(7)), now(0))
+    line.received(event(record(7)) * 2, now(0))
     line.received(event(record(12)) + event(record(13)), now(1))
     assert acks(line.tick(now(1 + MISSING_S - 0.1))) == []
     settled = line.tick(now(1 + MISSING_S))
@@ -214,6 +214,34 @@ def test_a_dispenser_that_says_a_record_once_is_acknowledged_after_a_while() -> 
     assert settled.state is not None
     assert acks(settled) == [13]
     assert acks(line.tick(now(200))) == []
+
+
+def test_the_first_record_heard_on_a_line_need_not_be_the_oldest() -> None:
+    line = on_a_line()
+    # 1 was said while nobody listened; acknowledging 2 would have the dispenser forget it.
+    heard = line.received(event(record(2)) + event(record(3)), now(0))
+    assert (len(told(heard)), acks(heard)) == (2, [])
+    assert (Frame.HELLO_REQUEST, b"") in sent(heard.actions)
+    assert heard.state is not None
+    line = on_a_line(heard.state)
+    again = line.received(event(record(1, MISSED)) + event(record(2)) + event(record(3)), now(5))
+    assert told(again) == [("dose.not_dispensed", ())]
+    assert acks(again) == [1, 2, 3]
+
+
+def test_a_dispenser_from_another_hub_is_acknowledged_when_it_says_its_oldest_record_again() -> None:
+    line = on_a_line()
+    assert acks(line.received(event(record(57)), now(0))) == []
+    again = line.received(event(record(57)) + event(record(58)), now(5))
+    assert told(again) == [("dose.dispensed", ())]
+    assert acks(again) == [57, 58]
+
+
+def test_a_dispenser_from_another_hub_that_says_a_record_once_is_acknowledged_after_a_while() -> None:
+    line = on_a_line()
+    line.received(event(record(57)), now(0))
+    settled = line.tick(now(MISSING_S))
+    assert (told(settled), acks(settled)) == ([], [57])
 
 
 def test_over_ble_a_gap_is_real_at_once() -> None:
