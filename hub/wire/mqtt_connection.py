@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub.domain.errors import RefusedError, TransientError
-from hub.wire.mqtt_client import connect_properties, make_client
+from hub.wire.mqtt_client import BufferedClient, connect_properties, make_client
 from hub.wire.mqtt_message import Incoming, MqttSettings, Will
 
 logger = logging.getLogger(__name__)
@@ -70,11 +70,10 @@ class Connection:
         self._generation = generation
         self._window = window
         self._deliver = deliver
-        self._client: Client | None = None
+        self._client: BufferedClient | None = None
         self._fd: int | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._heard = 0.0
-        self._packets = 0
         self._connack: asyncio.Future[bool] = self._loop.create_future()
         self._suback: asyncio.Future[list[ReasonCode]] = self._loop.create_future()
         self._waiting: dict[int, asyncio.Future[ReasonCode | None] | str] = {}
@@ -253,13 +252,13 @@ class Connection:
             return
         self._heard = self._loop.time()
         for _ in range(PACKETS_PER_WAKEUP):
-            before = self._packets
             self._guarded(client.loop_read)
-            if self._packets == before or self.ended.done():
+            if not client.buffered or self.ended.done():
                 break
         sock = client.socket()
-        if isinstance(sock, ssl.SSLSocket) and self._fd is not None and sock.pending():
-            # What TLS has already decrypted does not make the socket readable again.
+        pending = isinstance(sock, ssl.SSLSocket) and sock.pending()
+        if self._fd is not None and (client.buffered or pending):
+            # What was already taken, or decrypted by TLS, does not make the socket readable again.
             self._loop.call_soon(self._readable)
 
     def _flush(self) -> None:
@@ -317,7 +316,6 @@ class Connection:
     def _on_publish(
         self, _client: Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties | None
     ) -> None:
-        self._packets += 1
         answer = self._waiting.pop(mid, None)
         if isinstance(answer, str):
             if reason.is_failure:
@@ -326,7 +324,6 @@ class Connection:
             answer.set_result(reason)
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
-        self._packets += 1
         try:
             topic = message.topic
         except UnicodeDecodeError:
