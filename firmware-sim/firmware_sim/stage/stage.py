@@ -150,9 +150,10 @@ class Stage:
         prepared = asyncio.to_thread(self._prepare_centre)
         await asyncio.gather(self.broker.start(), self.phone.start(), prepared, *world)
         self._prepare_edge()
-        await self.centre.start()
         await self.edge.start()
-        await self.until_ready()
+        await self.centre.start()
+        # The console's user is made while the centre starts: each takes seconds on a small machine.
+        await asyncio.gather(asyncio.to_thread(self._make_user), self.until_ready())
 
     async def _stop(self) -> None:
         for part in (self.edge, self.centre, self.world, self.phone, self.broker):
@@ -168,6 +169,8 @@ class Stage:
         path = self.folder / "site.toml"
         path.write_text(self._site)
         self._hub("site", "apply", str(path), "--store", self.store, "--by", "demo")
+
+    def _make_user(self) -> None:
         self._hub("user", "add", USER, "--store", self.store, "--password-stdin", said=self.password)
 
     def _prepare_edge(self) -> None:
