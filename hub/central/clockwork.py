@@ -33,23 +33,27 @@ _RETRY_CAP_S = 60
 
 def schedule(tx: Tx, at: dt.datetime, kind: str, subject: str) -> None:
     """Put a row into the list, or move the one that there is; the loop is woken when it sleeps longer."""
-    row = {"at": at, "leased_by": None, "leased_until": None, "attempts": 0}
-    statement = sql.insert(tx.connection, due).values(kind=kind, subject=subject, **row)
-    tx.connection.execute(statement.on_conflict_do_update(index_elements=["kind", "subject"], set_=row))
+    insert = sql.insert(tx.connection, due)
+    moved = {name: insert.excluded[name] for name in ("at", "leased_by", "leased_until", "attempts")}
+    tx.connection.execute(
+        insert.on_conflict_do_update(index_elements=["kind", "subject"], set_=moved),
+        {"at": at, "kind": kind, "subject": subject, "leased_by": None, "leased_until": None, "attempts": 0},
+    )
     tx.effects.wake_at = min(at, tx.effects.wake_at or at)
 
 
 def lease_new(tx: Tx, kind: str, subject: str) -> None:
     """Put a row into the list that this centre carries out at once, after the commit."""
     tx.connection.execute(
-        due.insert().values(
-            at=tx.now.utc,
-            kind=kind,
-            subject=subject,
-            attempts=0,
-            leased_by=tx.owner,
-            leased_until=tx.now.utc + LEASE,
-        )
+        due.insert(),
+        {
+            "at": tx.now.utc,
+            "kind": kind,
+            "subject": subject,
+            "attempts": 0,
+            "leased_by": tx.owner,
+            "leased_until": tx.now.utc + LEASE,
+        },
     )
 
 

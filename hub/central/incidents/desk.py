@@ -112,28 +112,29 @@ def add_note(tx: Tx, need: str, detail: str, observation_id: int | None = None) 
 
 def _open(tx: Tx, finding: Finding) -> int:
     result = tx.connection.execute(
-        incidents.insert().values(
-            incident_class=finding.incident_class,
-            kind=finding.kind,
-            severity=finding.severity,
-            state=State.ALERTING,
-            zone=finding.zone,
-            resident_id=finding.resident_id,
-            device_id=finding.device_id,
-            hub_id=finding.hub_id,
-            room=finding.room,
-            unprotected=" ".join(finding.unprotected),
-            test=finding.test,
-            flags=" ".join(finding.flags),
-            reason=finding.reason,
-            occurred_at=finding.occurred_at,
-            opened_at=tx.now.utc,
-            presses=1,
-            need=finding.need,
-            open_key=finding.need,
-            plan_round=0,
-            plan_step=0,
-        )
+        incidents.insert(),
+        {
+            "incident_class": finding.incident_class,
+            "kind": finding.kind,
+            "severity": finding.severity,
+            "state": State.ALERTING,
+            "zone": finding.zone,
+            "resident_id": finding.resident_id,
+            "device_id": finding.device_id,
+            "hub_id": finding.hub_id,
+            "room": finding.room,
+            "unprotected": " ".join(finding.unprotected),
+            "test": finding.test,
+            "flags": " ".join(finding.flags),
+            "reason": finding.reason,
+            "occurred_at": finding.occurred_at,
+            "opened_at": tx.now.utc,
+            "presses": 1,
+            "need": finding.need,
+            "open_key": finding.need,
+            "plan_round": 0,
+            "plan_step": 0,
+        },
     )
     number = sql.new_id(result)
     record.link(tx, number, finding.observation_id)

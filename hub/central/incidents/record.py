@@ -50,7 +50,8 @@ def change(tx: Tx, number: int, **columns: object) -> None:
 def note(tx: Tx, number: int, event: str, actor: str, detail: str = "") -> None:
     """Add a line to an incident's history. Nothing is ever taken away from it."""
     tx.connection.execute(
-        incident_events.insert().values(incident_id=number, at=tx.now.utc, event=event, actor=actor, detail=detail)
+        incident_events.insert(),
+        {"incident_id": number, "at": tx.now.utc, "event": event, "actor": actor, "detail": detail},
     )
     announce(tx, number)
 
@@ -59,7 +60,7 @@ def link(tx: Tx, number: int, observation_id: int | None) -> None:
     """Note that an observation belongs to an incident."""
     if observation_id is not None:
         tx.connection.execute(
-            incident_observations.insert().values(incident_id=number, observation_id=observation_id)
+            incident_observations.insert(), {"incident_id": number, "observation_id": observation_id}
         )
 
 

@@ -16,21 +16,22 @@ RECEIPT = "message.receipt"
 def queue(tx: Tx, incident_id: int, target: Target, text: str, position: Position) -> int:
     """Write a message and the duty to send it. It leaves right after the commit, or after a restart."""
     result = tx.connection.execute(
-        messages.insert().values(
-            incident_id=incident_id,
-            zone=target.zone,
-            role=target.role,
-            phone=target.phone.id,
-            number=target.phone.number,
-            channel=target.channel,
-            text=text,
-            plan_round=position.round,
-            plan_step=position.step,
-            state=MessageState.QUEUED,
-            reason="",
-            attempts=0,
-            created_at=tx.now.utc,
-        )
+        messages.insert(),
+        {
+            "incident_id": incident_id,
+            "zone": target.zone,
+            "role": target.role,
+            "phone": target.phone.id,
+            "number": target.phone.number,
+            "channel": target.channel,
+            "text": text,
+            "plan_round": position.round,
+            "plan_step": position.step,
+            "state": MessageState.QUEUED,
+            "reason": "",
+            "attempts": 0,
+            "created_at": tx.now.utc,
+        },
     )
     message_id = sql.new_id(result)
     clockwork.lease_new(tx, SEND, str(message_id))

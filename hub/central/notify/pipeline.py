@@ -7,6 +7,7 @@ again: a text that comes twice is better than one that never comes.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -144,7 +145,7 @@ def _hold(tx: Tx, message_id: int, verdict: Held) -> None:
         outcome.cancelled(tx, message_id, verdict.reason)
 
 
-def _load(connection: sa.Connection, message_id: int) -> Draft | None:
+def _draft() -> sa.Select[Any]:
     newer = messages.alias()
     overtaken = sa.select(newer.c.id).where(
         newer.c.incident_id == messages.c.incident_id,
@@ -152,11 +153,19 @@ def _load(connection: sa.Connection, message_id: int) -> Draft | None:
         newer.c.state == MessageState.QUEUED,
         newer.c.id > messages.c.id,
     )
-    row = connection.execute(
+    return (
         sa.select(messages, incidents.c.state.label("incident_state"), incidents.c.taken_by, overtaken.exists())
         .select_from(messages.outerjoin(incidents))
-        .where(messages.c.id == message_id)
-    ).one_or_none()
+        .where(messages.c.id == sa.bindparam("message_id"))
+    )
+
+
+# Made once: to make it takes longer than to ask it.
+_DRAFT = _draft()
+
+
+def _load(connection: sa.Connection, message_id: int) -> Draft | None:
+    row = connection.execute(_DRAFT, {"message_id": message_id}).one_or_none()
     if row is None:
         return None
     return Draft(
