@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub.domain.errors import RefusedError, TransientError
-from hub.wire.mqtt_client import BufferedClient, connect_properties, make_client
+from hub.wire.mqtt_client import QuickClient, connect_properties, make_client
 from hub.wire.mqtt_message import Incoming, MqttSettings, Will
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Connection:
         self._generation = generation
         self._window = window
         self._deliver = deliver
-        self._client: BufferedClient | None = None
+        self._client: QuickClient | None = None
         self._fd: int | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._heard = 0.0

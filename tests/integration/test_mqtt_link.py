@@ -198,7 +198,7 @@ async def test_a_fault_inside_paho_costs_one_connection(
     async with running(ear):
         await ear.up()
         with monkeypatch.context() as patch:
-            patch.setattr("paho.mqtt.client.Client._handle_publish", lambda _: 1 / 0)
+            patch.setattr("paho.mqtt.client.Client._packet_handle", lambda _: 1 / 0)
             with contextlib.suppress(TransientError):
                 await ear.link.publish("a", b"x")
             assert "fault while handling" in await ear.down()
