@@ -26,7 +26,10 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 60
 
 @cache
 def tree() -> list[Path]:
-    """Return every file of the project: what git knows or would take up."""
+    """Return every file of the project: what git knows or would take up; without git, all that is not hidden."""
+    if not (ROOT / ".git").exists():
+        found_here = (path for path in ROOT.rglob("*") if path.is_file())
+        return [path for path in found_here if not any(part[0] == "." for part in path.relative_to(ROOT).parts)]
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return sorted({path for name in found.stdout.splitlines() if (path := ROOT / name).is_file()})
