@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 BATCH_EVENTS = 500
 # A reading can wait. A transaction costs the one writer as much as fifty rows, and an alarm may stand behind it.
 BATCH_S = 0.040
+# A receipt costs its hub a write to its card: those of single readings are told together.
+RECEIPT_S = 0.2
+RECEIPT_EVENTS = 100
 _RETRY_S = 0.5
 # How many messages the broker may have on their way to one lane before it waits for our acknowledgement.
 # So that readings keep coming while some are committed, a batch is at most half of its lane's.
@@ -45,6 +48,31 @@ class Lane:
         self.urgent = urgent
         self.batch_messages = (_ALARMS_UNDERWAY if urgent else _READINGS_UNDERWAY) // 2
         self.waiting: asyncio.Queue[Incoming] = asyncio.Queue()
+        self._owed: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self._paying: asyncio.TimerHandle | None = None
+
+    def owe(self, hub_id: str, epoch: str, seq: int) -> None:
+        """Note what is stored and not receipted yet."""
+        self._owed[hub_id, epoch].append(seq)
+
+    def pay(self) -> None:
+        """Send receipts: at once for alarms and where many are owed, else for all within a moment."""
+        if self.urgent:
+            self._pay()
+            return
+        for key in [key for key, seqs in self._owed.items() if len(seqs) >= RECEIPT_EVENTS]:
+            self._send(key, self._owed.pop(key))
+        if self._owed and self._paying is None:
+            self._paying = asyncio.get_running_loop().call_later(RECEIPT_S, self._pay)
+
+    def _pay(self) -> None:
+        self._paying = None
+        while self._owed:
+            self._send(*self._owed.popitem())
+
+    def _send(self, key: tuple[str, str], seqs: list[int]) -> None:
+        hub_id, epoch = key
+        self.link.post(topics.topic(hub_id, Channel.DOWN_RECEIPT), receipt.encode(receipt.receipt(epoch, seqs)))
 
 
 class Listener:
@@ -183,17 +211,13 @@ class Listener:
 
     def _receipt(self, lane: Lane, parcels: list[Parcel]) -> None:
         """Tell each hub what is stored."""
-        stored: dict[tuple[str, str], list[int]] = defaultdict(list)
         for parcel in parcels:
             for event in parcel.events:
-                stored[parcel.hub_id, event.epoch].append(event.seq)
+                lane.owe(parcel.hub_id, event.epoch, event.seq)
             for item in parcel.rejected:
                 if item.epoch is not None and item.seq is not None:
-                    stored[parcel.hub_id, item.epoch].append(item.seq)
-        for (hub_id, epoch), seqs in stored.items():
-            lane.link.post(
-                topics.topic(hub_id, Channel.DOWN_RECEIPT), receipt.encode(receipt.receipt(epoch, seqs))
-            )
+                    lane.owe(parcel.hub_id, item.epoch, item.seq)
+        lane.pay()
 
     def _sighted(self, parcels: list[Parcel]) -> None:
         """Note who was heard."""
