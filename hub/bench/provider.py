@@ -29,7 +29,7 @@ class Provider:
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._reports: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     async def start(self) -> None:
         """Listen."""
@@ -40,8 +40,9 @@ class Provider:
         """Hang up."""
         for task in self._reports:
             task.cancel()
-        for writer in self._connections:
+        for writer in self._connections.values():
             writer.close()
+        await asyncio.gather(*filter(None, self._connections))
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
@@ -56,7 +57,8 @@ class Provider:
         return self.came.get(who)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
+        task = asyncio.current_task()
+        self._connections[task] = writer
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -72,8 +74,8 @@ class Provider:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            self._connections.discard(writer)
             writer.close()
+            del self._connections[task]
 
     def _take(self, form: dict[str, list[str]], at: float) -> str:
         self.requests += 1

@@ -10,6 +10,7 @@ Three times that must not be mixed up:
 
 import ctypes
 import datetime as dt
+import functools
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -59,10 +60,14 @@ _TIME_ERROR = 5
 _TIMEX_BYTES = 256
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def kernel_says_synced() -> bool:
     """Tell whether NTP, chrony or timesyncd has set the clock since boot, as the kernel knows it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    state: int = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    state: int = _libc().adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     return 0 <= state < _TIME_ERROR
 
 
