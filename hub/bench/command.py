@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from hub.bench import chain, figures, footprint, journal, rate
 from hub.bench.size import FULL, QUICK, Size
+from hub.domain.errors import MalformedError
 
 
 class Measurement(NamedTuple):
@@ -44,6 +45,8 @@ MEASUREMENTS = (
     ),
     Measurement("edge", "The edge's memory, idle processor time and start.", (100, 50), footprint.edge),
 )
+# As a shell counts: 128 and the signal's number.
+_TERMINATED = 128 + signal.SIGTERM
 NAMES = tuple(row.name for row in MEASUREMENTS)
 
 
@@ -51,9 +54,20 @@ def run(names: tuple[str, ...] = NAMES, *, quick: bool = False, say: Callable[[s
     """Make the named measurements; progress is for people, the figures are said as one JSON document.
 
     Returns:
-        0. Whether the figures are good is for the reader: they depend on the machine.
+        0, or 143 after SIGTERM. Whether the figures are good is for the reader: they depend on the machine.
+
+    Raises:
+        MalformedError: There is no measurement of a name.
+        PermanentError: Mosquitto is not installed, or a process of the chain has ended.
     """
-    say(json.dumps(asyncio.run(_measure(names, QUICK if quick else FULL)), indent=2, ensure_ascii=False))
+    unknown = set(names) - set(NAMES)
+    if unknown:
+        raise MalformedError(f"no measurement is called {min(unknown)!r}; there are {', '.join(NAMES)}")
+    try:
+        found = asyncio.run(_measure(names, QUICK if quick else FULL))
+    except asyncio.CancelledError:
+        return _TERMINATED
+    say(json.dumps(found, indent=2, ensure_ascii=False))
     return 0
 
 
