@@ -142,6 +142,7 @@ class BTHomeDriver:
     def _refused(self, reason: str, data: bytes, rssi_dbm: int | None, now: Now) -> Answer:
         place = "its last 4 bytes, the MIC, do not fit" if reason == "bad_mic" else "byte 0: it is encrypted"
         bad = (f"{self._device.id}: {reason}: {place}",)
+        self._remember(data, SAME_NUMBERED_S, reason, now)  # the rest of its burst says nothing new
         if not self._fault_due(reason, now):
             return Answer(bad=bad)
         fact = _Fact(Kind.DEVICE_FAULT, {"reason": reason}, flags=(reason,))
