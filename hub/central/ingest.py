@@ -1,6 +1,7 @@
 """From a payload to the store: what is decided about observations, in one transaction with keeping them."""
 
 import datetime as dt
+import logging
 from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,8 @@ from hub.domain.codes import CODES, Kind, Lane, Severity, lane
 from hub.wire import envelope
 from hub.wire.envelope import Event, Rejected
 from rules.engine import Action, Decision, Facts, RuleSet
+
+log = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 # An incident that is older than this when it is raised is said to come late.
@@ -194,11 +197,14 @@ def _from_nowhere(tx: Tx, event: Event, device: Device | None) -> Finding:
     alarm = CODES[event.data.kind].lane is Lane.ALARM
     resident = device.resident if device else None
     incident_class = "care" if alarm else "technical"
+    need = f"{incident_class}:{event.hub_id}:{event.subject}:{flag}"
+    if record.open_for(tx, need) is None:  # said once, not with each of a stranger's observations
+        log.warning("%s from %s: %s", event.data.kind, event.hub_id, reason)
     return Finding(
         incident_class=incident_class,
         kind=event.data.kind if alarm else Kind.WIRE_MALFORMED,
         severity=Severity.CRITICAL if alarm else Severity.NORMAL,
-        need=f"{incident_class}:{event.hub_id}:{event.subject}:{flag}",
+        need=need,
         reason=reason,
         zone=tx.site.zone_of(event.hub_id, resident),
         occurred_at=occurred(event, tx.now.utc),

@@ -192,9 +192,11 @@ async def test_the_door_matters_by_night_only(desk: DeskCentre) -> None:
     ],
 )
 async def test_an_alarm_from_nowhere_is_raised_and_flagged(
-    desk: DeskCentre, device: str, hub: str, flag: str
+    desk: DeskCentre, device: str, hub: str, flag: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await desk.keep(desk.event(device, PRESS, hub=hub))
+    await desk.keep(desk.event(device, PRESS, hub=hub))
+    assert caplog.text.count("is not in the site") == 1
     (incident,) = await desk.incidents()
     assert (incident.incident_class, incident.zone) == ("care", "nord-1")
     assert flag in incident.flags
