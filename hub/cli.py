@@ -99,6 +99,13 @@ def _user_add(args: argparse.Namespace) -> int:
     return user.add(args.name, args.store, password, _now(), print)
 
 
+def _user_password(args: argparse.Namespace) -> int:
+    from hub.central.commands import user  # noqa: PLC0415 - as above
+
+    password = user.asked_password(from_stdin=args.password_stdin)
+    return user.change_password(args.name, args.store, password, _now(), print)
+
+
 def _bench(args: argparse.Namespace) -> int:
     from hub.bench import command  # noqa: PLC0415 - as above
 
@@ -208,6 +215,13 @@ COMMANDS = (
         _user_options,
         _user_add,
         "hub user add night-shift\nhub user add night-shift --password-stdin < password-file",
+    ),
+    Command(
+        "user password",
+        "Give an account another password; its sessions end.",
+        _user_options,
+        _user_password,
+        "hub user password night-shift",
     ),
     Command(
         "bench",

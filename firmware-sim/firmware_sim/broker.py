@@ -26,7 +26,7 @@ from pathlib import Path
 
 from iotcore import IotCoreBroker
 
-from firmware_sim.process import free_port, say_ready, until_stopped
+from firmware_sim.process import free_port, port_number, say_ready, until_stopped
 
 _CONFIG = """\
 id = 0
@@ -60,7 +60,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Run an MQTT 5 broker on 127.0.0.1 until Ctrl-C. It keeps everything in memory. When it "
         'listens it prints {"ready": true, "port": …}.',
     )
-    parser.add_argument("--port", type=int, default=0, help="TCP port (0: any free)")
+    parser.add_argument("--port", type=port_number, default=0, help="TCP port (0: any free)")
     parser.set_defaults(run=_run)
 
 

@@ -35,7 +35,10 @@ def _run(given: argparse.Namespace) -> int:
     try:
         arguments = dict(_pair(text) for text in given.argument)
         answer = asyncio.run(_do(given, arguments))
-    except (ControlError, OSError, ValueError) as error:
+    except ConnectionRefusedError:
+        print(f"hub-sim do: no home listens on port {given.port}", file=sys.stderr)  # noqa: T201 -- a command's answer
+        return 1
+    except (ControlError, OSError, ValueError, OverflowError) as error:
         print(f"hub-sim do: {error}", file=sys.stderr)  # noqa: T201 -- a command's answer
         return 1
     print(json.dumps(answer))  # noqa: T201 -- a command's answer

@@ -10,6 +10,7 @@ from firmware_sim.ble.server import HciServer
 from firmware_sim.clock import SystemClock
 from firmware_sim.devices import kinds
 from firmware_sim.home import Home, HomeError, specs_of
+from firmware_sim.process import port_number
 
 _DESCRIPTION = """\
 Run one simulated device and do things to it by typing: press, open, dispense, …
@@ -30,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--dir", type=Path, required=True, help="folder for its port and memory")
     parser.add_argument("--address", help="its address; a fixed one when left out")
     parser.add_argument("--key", help="encryption key of a BTHome device, 32 hex digits")
-    parser.add_argument("--hci-port", type=int, default=0, help="TCP port for the radio (0: any free)")
+    parser.add_argument("--hci-port", type=port_number, default=0, help="TCP port for the radio (0: any free)")
     parser.set_defaults(run=_run)
 
 

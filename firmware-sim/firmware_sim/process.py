@@ -7,6 +7,8 @@ import signal
 import socket
 from collections.abc import Coroutine
 
+_HIGHEST_PORT = 65_535
+
 
 def say_ready(**facts: object) -> None:
     """Print the one JSON line that whoever started this process waits for."""
@@ -27,6 +29,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def port_number(text: str) -> int:
+    """Read a TCP port, for a command's option; 0 stands for any free one.
+
+    Raises:
+        ValueError: It is none.
+    """
+    port = int(text)
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise ValueError(text)
+    return port
 
 
 class Tasks:

@@ -9,7 +9,7 @@ from firmware_sim.ble.server import HciServer
 from firmware_sim.clock import SystemClock
 from firmware_sim.control import ControlServer
 from firmware_sim.home import Home, HomeError, read_home
-from firmware_sim.process import say_ready, until_stopped
+from firmware_sim.process import port_number, say_ready, until_stopped
 
 _DESCRIPTION = """\
 Run every simulated device of one home until Ctrl-C or SIGTERM.
@@ -45,8 +45,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("home", type=Path, metavar="HOME.toml", help="the devices")
     parser.add_argument("--dir", type=Path, required=True, help="folder for ports and devices' memories")
-    parser.add_argument("--hci-port", type=int, default=0, help="TCP port for the radio (0: any free)")
-    parser.add_argument("--control-port", type=int, default=0, help="TCP port for control (0: any free)")
+    parser.add_argument("--hci-port", type=port_number, default=0, help="TCP port for the radio (0: any free)")
+    parser.add_argument("--control-port", type=port_number, default=0, help="TCP port for control (0: any free)")
     parser.set_defaults(run=_run)
 
 

@@ -93,6 +93,9 @@ def test_apply_then_export_then_refuse_a_site_with_gaps(store: str, capsys: pyte
 
 def test_export_of_nothing(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, err = said(capsys, "site", "export", "--store", store, code=1)
+    assert err.endswith("there is no such file\n")
+    Store(store).close()
+    _, err = said(capsys, "site", "export", "--store", store, code=1)
     assert err == "hub: no site was applied to this store yet\n"
 
 
@@ -100,8 +103,8 @@ def test_export_of_nothing(store: str, capsys: pytest.CaptureFixture[str]) -> No
     ("url", "complaint"),
     [
         ("central.db", "write a URL such as sqlite:////"),
-        ("nosuch://host/x", "store nosuch://host/x cannot be opened"),
-        ("sqlite:////proc/none/central.db", "cannot be opened"),
+        ("nosuch://host/x", "store nosuch://host/x: write a URL such as"),
+        ("sqlite:////proc/none/central.db", "there is no such file"),
         ("postgresql+psycopg://hub:hunter2@127.0.0.1:1/hub", "store postgresql+psycopg://hub:***@127.0.0.1:1/hub"),
     ],
 )
@@ -139,6 +142,24 @@ def test_user_add(store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "exists already" in err
 
 
+def test_user_password(store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["user", "password", "night-shift", "--store", store, "--password-stdin"]
+    type_in(monkeypatch, "another long password\n")
+    _, err = said(capsys, *command, code=1)
+    assert err.endswith("there is no such file\n")
+    type_in(monkeypatch, "a long enough password\n")
+    said(capsys, "user", "add", "night-shift", "--store", store, "--password-stdin")
+    type_in(monkeypatch, "another long password\n")
+    said(capsys, *command)
+    opened = Store(store)
+    stored = opened.read_now(lambda connection: stored_hash(connection, "night-shift"))
+    opened.close()
+    assert [check_password(stored, word) for word in ("a long enough password", "another long password")] == [
+        False,
+        True,
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "password", "complaint"),
     [
@@ -165,7 +186,7 @@ def test_user_add_refuses(
     ("typed", "code", "complaint"),
     [
         (["a long enough password"] * 2, 0, ""),
-        (["a long enough password", "a long enough passwort"], 1, "the two passwords differ; nothing was added"),
+        (["a long enough password", "a long enough passwort"], 1, "the two passwords differ; nothing was changed"),
     ],
 )
 def test_a_password_is_typed_twice(
@@ -221,5 +242,5 @@ def test_the_store_is_taken_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HUB_STORE", f"sqlite:///{tmp_path}/from-environment.db")
-    said(capsys, "site", "export", code=1)
-    assert (tmp_path / "from-environment.db").exists()
+    _, err = said(capsys, "site", "export", code=1)
+    assert "/from-environment.db: there is no such file" in err

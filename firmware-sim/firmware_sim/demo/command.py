@@ -121,5 +121,5 @@ def _welcome(terminal: Terminal, stage: Stage, took_s: float) -> None:
     terminal.print(f"[bold green]Ready[/] after {took_s:.1f} s")
     terminal.print(f"  console      {stage.console}   user [bold]{USER}[/], password [bold]{stage.password}[/]")
     terminal.print(f"  duty phones  {stage.phone_page}")
-    terminal.print(f"  press a button yourself: {Path(sys.argv[0]).name} do {port} pendant press")
+    terminal.print(f"  press a button yourself: {sys.argv[0]} do {port} pendant press")
     terminal.print("  Ctrl-C ends it\n")

@@ -15,7 +15,7 @@ from firmware_sim.errors import Unfit
 from firmware_sim.phone.app import Service
 from firmware_sim.phone.model import Behaviour, Phone, is_number
 from firmware_sim.phone.network import Network
-from firmware_sim.process import Tasks, say_ready, until_stopped
+from firmware_sim.process import Tasks, port_number, say_ready, until_stopped
 
 _DESCRIPTION = """\
 Run a text message service that speaks the 46elks API, with the phones behind it.
@@ -40,7 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=0, help="TCP port (0: any free)")
+    parser.add_argument("--port", type=port_number, default=0, help="TCP port (0: any free)")
     parser.add_argument("--user", required=True, help="API user name")
     parser.add_argument("--password", required=True, help="API password")
     parser.add_argument("--incoming-url", help="where a phone's messages are posted to")

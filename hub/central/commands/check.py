@@ -7,8 +7,8 @@ from hub.central.commands import Say
 from hub.central.commands.files import read_text
 from hub.central.site.check import errors, findings
 from hub.central.site.check_plans import YEAR_DAYS
-from hub.document import Lines, DocumentError, report
 from hub.central.site.load import load
+from hub.document import DocumentError, Lines, report
 
 
 def check(path: Path, since: dt.date, say: Say) -> int:

@@ -8,8 +8,8 @@ from hub.central.commands.files import read_text
 from hub.central.commands.stores import opened
 from hub.central.site.apply import apply, export
 from hub.central.site.check import errors, findings
-from hub.document import Lines, report
 from hub.central.site.load import load
+from hub.document import Lines, report
 from hub.domain.clock import Now
 from hub.domain.errors import MalformedError
 
@@ -48,7 +48,7 @@ def export_site(store_url: str, say: Say) -> int:
     Raises:
         HubError: The store cannot be read, or none was applied.
     """
-    with opened(store_url) as store:
+    with opened(store_url, make=False) as store:
         say(store.read_now(export).removesuffix("\n"))
     return 0
 

@@ -1,9 +1,9 @@
-"""``hub user add``: an account for the console."""
+"""``hub user add`` and ``hub user password``: accounts of the console."""
 
 import sys
 from getpass import getpass
 
-from hub.central.auth.accounts import create_user
+from hub.central.auth.accounts import create_user, set_password
 from hub.central.commands import Say
 from hub.central.commands.stores import opened
 from hub.domain.clock import Now
@@ -22,6 +22,18 @@ def add(name: str, store_url: str, password: str, now: Now, say: Say) -> int:
     return 0
 
 
+def change_password(name: str, store_url: str, password: str, now: Now, say: Say) -> int:
+    """Give an account another password; whoever is signed in with it is signed out.
+
+    Raises:
+        HubError: There is no such account, the password is not accepted, or the store cannot be written.
+    """
+    with opened(store_url, make=False) as store:
+        store.write_now(lambda connection: set_password(connection, name, password, now))
+    say(f"user {name}: has the new password; its sessions are ended")
+    return 0
+
+
 def asked_password(*, from_stdin: bool) -> str:
     """Return a password that was typed twice, or the first line of standard input.
 
@@ -37,7 +49,7 @@ def asked_password(*, from_stdin: bool) -> str:
         except EOFError as error:
             raise RefusedError("no password was typed; use --password-stdin where there is no terminal") from error
         if password != again:
-            raise RefusedError("the two passwords differ; nothing was added")
+            raise RefusedError("the two passwords differ; nothing was changed")
     if not password:
-        raise RefusedError("the password is empty; nothing was added")
+        raise RefusedError("the password is empty; nothing was changed")
     return password

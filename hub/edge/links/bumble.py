@@ -65,7 +65,8 @@ class BumbleAdapter(Adapter):
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 transport = await open_transport(self._transport)
-        except (OSError, TimeoutError, BaseBumbleError, ValueError) as error:
+        except Exception as error:
+            # Each kind of transport raises what its library has: USB, serial, sockets. None may end the edge.
             raise TransientError(f"transport {self._transport}: {error or 'no answer'}") from error
         try:
             self._source = transport.source

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _what_was_heard()
     _incidents()
     _what_belongs_to_incidents()
+    _what_was_said()
     _what_is_due_and_who_is_there()
     _people()
 
@@ -113,7 +114,7 @@ def _incidents() -> None:
 
 
 def _what_belongs_to_incidents() -> None:
-    """Create what happened to incidents, and what was said about them."""
+    """Create what happened to incidents."""
     op.create_table(
         "incident_events",
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
@@ -138,6 +139,10 @@ def _what_belongs_to_incidents() -> None:
         ),
         sa.PrimaryKeyConstraint("incident_id", "observation_id", name=op.f("pk_incident_observations")),
     )
+
+
+def _what_was_said() -> None:
+    """Create messages and replies."""
     op.create_table(
         "messages",
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
