@@ -5,11 +5,11 @@ import pytest
 import sqlalchemy as sa
 
 from hub.central.site.apply import CHANGED, apply, export, load_current
-from hub.document import DocumentError
 from hub.central.site.hub_config import hub_config
 from hub.central.site.load import load
 from hub.central.store.engine import Store
 from hub.central.store.tables import audit, devices, due, hubs, sites
+from hub.document import DocumentError
 from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError, RefusedError
 from hub.wire import config

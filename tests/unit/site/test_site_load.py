@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.document import Lines, DocumentError, place
 from hub.central.site.load import load
+from hub.document import DocumentError, Lines, place
 from hub.domain.errors import MalformedError
 
 SMALL = '[site]\nname = "small"\n'
