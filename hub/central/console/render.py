@@ -10,10 +10,14 @@ import msgspec
 from markupsafe import Markup
 
 from hub.central.auth import Session
-from hub.central.console.words import LANGUAGES, Words
+from hub.central.console import said, values
+from hub.central.console.words import CODES, LANGUAGES, Words
 from hub.central.incidents.lifecycle import State
-from hub.domain.clock import Now
+from hub.central.incidents.view import Line
+from hub.domain.clock import UTC, Now
 
+# As the centre writes an instant into a sentence.
+_STORED = "%Y-%m-%d %H:%M:%S UTC"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
@@ -89,6 +93,30 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
             return actor
         text = known.format(id=name)
         return f"{text} ({self.words('page.you')})" if self.session and actor == self.session.actor else text
+
+    def said(self, text: str) -> str:
+        """Return what the rules or the centre said, in the reader's language and local time."""
+        return said.say(text, self.words.said, self._fill)
+
+    def detail(self, line: Line) -> str:
+        """Return what a line of an incident's history says; what a person wrote stays as it was written."""
+        said = str if line.actor.startswith("user:") else self.said
+        return self.words.closing(line.detail, said) if line.event == "closed" else said(line.detail)
+
+    def _fill(self, place: str, text: str) -> str:
+        if place == "who":
+            return self.who(text)
+        if place == "at":
+            return self.clock(dt.datetime.strptime(text, _STORED).replace(tzinfo=UTC))
+        return self.words.name(place, text) if place in CODES else text
+
+    def value(self, value: Any, unit: str | None) -> str:  # noqa: ANN401 - what a device said
+        """Return a value in words, with its unit."""
+        return values.say(value, unit, self.words)
+
+    def stored(self, value: str | None, unit: str | None) -> str:
+        """Return a value that is still as the store keeps it, in words."""
+        return values.stored(value, unit, self.words)
 
     def render(self, template: str, **values: Any) -> Markup:  # noqa: ANN401 - a template takes what it is given
         """Return a template filled in; besides ``values`` it knows the reader ``r`` and the words ``t``."""

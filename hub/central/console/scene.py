@@ -16,6 +16,7 @@ from hub.central.console import equipment
 from hub.central.console.render import Reader
 from hub.central.incidents import view
 from hub.central.incidents.lifecycle import OUTCOMES, TABLE, Cause, Event, State
+from hub.central.notify.outcome import SENDER
 from hub.central.site.directory import Directory
 from hub.domain.clock import Now
 
@@ -61,6 +62,18 @@ class Chip(msgspec.Struct, frozen=True):
     alerting: int
 
 
+class Timeline(msgspec.Struct, frozen=True):
+    """What happened to an incident.
+
+    Attributes:
+        lines: People and decisions.
+        everything: The same with every step of every message; empty when that adds nothing.
+    """
+
+    lines: tuple[view.Line, ...]
+    everything: tuple[view.Line, ...]
+
+
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
     """What can be done with an incident now."""
 
@@ -103,10 +116,16 @@ def incident(story: view.Story) -> Scene:
     ]
     record = [
         Part(id="messages", template="messages", model=story.messages),
-        Part(id="timeline", template="timeline", model=story.lines),
+        Part(id="timeline", template="timeline", model=timeline(story.lines)),
         Part(id="observations", template="observations", model=story.observations),
     ]
     return {"incident": parts, "record": record}
+
+
+def timeline(lines: tuple[view.Line, ...]) -> Timeline:
+    """Keep a history short: how each message fared is told beside it, and here only on demand."""
+    short = tuple(line for line in lines if line.actor != SENDER)
+    return Timeline(short, lines if len(short) < len(lines) else ())
 
 
 def hubs(connection: sa.Connection, site: Directory, now: Now) -> Scene:

@@ -1,15 +1,19 @@
 """The words on the console's pages, in each language.
 
 A key is ``table.entry`` (``page.board``). Kinds are called what the texts to the phones call them, so that a nurse
-finds on the page the very words that woke her.
+finds on the page the very words that woke her. Table ``said`` has sentences for keys; see
+:mod:`hub.central.console.said`.
 """
 
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
 from hub.central.texts import language as phone_texts
 
+# Places in a sentence that hold a code of the table of the same name.
+CODES = frozenset({"role", "channel", "state"})
 LANGUAGES = {"nb": "Bokmål", "nn": "Nynorsk", "en": "English"}
 
 
@@ -25,11 +29,16 @@ class Words:
 
     Args:
         language: One of :data:`LANGUAGES`.
+
+    Attributes:
+        said: Translations of what the rules and the centre say, by English sentence.
     """
 
     def __init__(self, language: str) -> None:
         self.language = language
         self._table = table(language)
+        # What the rules and the centre say is English already.
+        self.said = self._table["said"] if language != "en" else {key: key for key in table("nb")["said"]}
 
     def __call__(self, key: str, **values: object) -> str:
         """Return a text with its values filled in.
@@ -48,10 +57,16 @@ class Words:
         """Return what a kind is called."""
         return phone_texts.table(self.language)["kind"].get(kind, kind)
 
-    def closing(self, detail: str) -> str:
-        """Return what the history noted at a closing (``help_given need a note``) in words."""
+    def detail(self, name: str, value: str) -> str:
+        """Return a named detail of an observation (``button 1``); without words here it is ``name: value``."""
+        pattern = self._table["detail"].get(name)
+        return f"{name}: {value}" if pattern is None else pattern.format(value=value)
+
+    def closing(self, detail: str, said: Callable[[str], str] = str) -> str:
+        """Return what was noted at a closing (``help_given need a note``) in words; ``said`` reads the note."""
         outcome, _, rest = detail.partition(" ")
         cause, _, note = rest.partition(" ")
+        note = said(note)
         return ". ".join(filter(None, [self.name("outcome", outcome), self.name("cause", cause), note]))
 
     def month(self, number: int) -> str:
