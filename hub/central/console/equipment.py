@@ -8,18 +8,24 @@ import sqlalchemy as sa
 
 from hub.central.incidents import view
 from hub.central.site.directory import Directory
+from hub.central.site.model import Device
 from hub.central.store import tables
 from hub.domain.clock import Now
 
-NEVER, ONLINE, SILENT, HEARD, OVERDUE = "never", "online", "silent", "heard", "overdue"
+NEVER, ONLINE, SILENT = "never", "online", "silent"
+HEARD, OVERDUE, BEHIND = "heard", "overdue", "behind"
 _TROUBLE_FIRST = (SILENT, NEVER, ONLINE)
 
 
 class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One device: where it is, when it was last heard and what is open about it."""
+    """One device: where it is, when it was last heard and what is open about it.
+
+    ``state`` is ``behind`` when its hub is not heard: then nobody knows how it is.
+    """
 
     id: str
     driver: str
+    link: str
     room: str
     resident_id: str | None
     state: str
@@ -56,11 +62,12 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
     rows = []
     for hub in site.site.hubs:
         row = hubs.get(hub.id)
+        state = _hub_state(row, site, now)
         rows.append(
             HubRow(
                 id=hub.id,
                 zone=hub.zone,
-                state=_hub_state(row, site, now),
+                state=state,
                 last_seen_at=row.last_seen_at if row else None,
                 pending_alarm=(row.pending_alarm or 0) if row else 0,
                 pending_reading=(row.pending_reading or 0) if row else 0,
@@ -69,7 +76,7 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
                 version=row.version if row else None,
                 incidents=by_hub.get(hub.id, ()),
                 devices=tuple(
-                    _device_row(device, devices.get(device.id), by_device.get(device.id, ()))
+                    _device_row(device, devices.get(device.id), by_device.get(device.id, ()), state)
                     for device in site.devices_of(hub.id)
                 ),
             )
@@ -84,12 +91,13 @@ def _hub_state(row: sa.Row[Any] | None, site: Directory, now: Now) -> str:
     return ONLINE if row.online and now.utc - row.last_seen_at < silent_after else SILENT
 
 
-def _device_row(device: Any, row: sa.Row[Any] | None, incidents: tuple[int, ...]) -> DeviceRow:  # noqa: ANN401 - a site's device
+def _device_row(device: Device, row: sa.Row[Any] | None, incidents: tuple[int, ...], hub_state: str) -> DeviceRow:
     last_seen_at = row.last_seen_at if row else None
-    heard = OVERDUE if incidents else HEARD
+    heard = OVERDUE if incidents else HEARD if hub_state == ONLINE else BEHIND
     return DeviceRow(
         id=device.id,
         driver=device.driver,
+        link=device.link,
         room=device.room,
         resident_id=device.resident,
         state=NEVER if last_seen_at is None else heard,
