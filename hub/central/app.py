@@ -1,12 +1,14 @@
 """The central service: wiring only."""
 
 import asyncio
+import datetime as dt
 import logging
 import signal
-import sys
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +17,7 @@ from fastapi import FastAPI
 from hub.central import dose, presence
 from hub.central.api.app import create_app
 from hub.central.auditor import Auditor, phones_unreachable
+from hub.central.bulletin import News
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
 from hub.central.escalation import engine
@@ -141,14 +144,16 @@ async def _write_presence(centre: Centre, heard: Presence) -> None:
         news = heard.take()
         if news == ({}, {}):
             continue
-
-        def work(tx: Tx, news: tuple[presence.News, presence.News] = news) -> None:
-            presence.write(tx.connection, news)
-
+        silent = dt.timedelta(seconds=centre.site.site.supervision.hub_silent_s)
         try:
-            await centre.transact(work)
+            await centre.transact(partial(_keep_presence, news=news, shown=heard.visible(news, silent)))
         except TransientError as error:
             log.warning("presence waits: %s", error)
+
+
+def _keep_presence(tx: Tx, news: tuple[presence.News, presence.News], shown: list[News]) -> None:
+    presence.write(tx.connection, news)
+    tx.effects.news += shown
 
 
 async def _until_told() -> None:

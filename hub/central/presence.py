@@ -10,10 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub.central import bulletin
 from hub.central.store.tables import devices, hubs
 from hub.wire.alive import Alive
 
 News = dict[str, dict[str, Any]]
+
+# What a page shows of a hub or a device besides when it was heard; ages count on by themselves.
+_SHOWN = ("online", "pending_alarm", "pending_reading", "evicted", "timequality", "version", "battery_pct")
 
 
 class Presence:
@@ -27,6 +31,7 @@ class Presence:
     def __init__(self) -> None:
         self._hubs: News = {}
         self._devices: News = {}
+        self._told: dict[tuple[str, str], dict[str, Any]] = {}
         self.listening_since: dt.datetime | None = None
         self.lost: set[str] = set()
 
@@ -67,6 +72,29 @@ class Presence:
         taken = self._hubs, self._devices
         self._hubs, self._devices = {}, {}
         return taken
+
+    def visible(self, taken: tuple[News, News], silent: dt.timedelta) -> list[bulletin.News]:
+        """Return which hubs and devices have changed for whoever looks at them.
+
+        Args:
+            taken: What was handed over.
+            silent: A hub that was not heard for this long was shown as silent.
+        """
+        return [
+            bulletin.News(topic, key)
+            for topic, news in zip(("hub", "device"), taken, strict=True)
+            for key, new in news.items()
+            if self._looks_new((topic, key), new, silent)
+        ]
+
+    def _looks_new(self, key: tuple[str, str], new: dict[str, Any], silent: dt.timedelta) -> bool:
+        before = self._told.get(key, {})
+        shown = ("last_seen_at", *_SHOWN)
+        after = self._told[key] = before | {name: new[name] for name in shown if name in new}
+        heard, last = after.get("last_seen_at"), before.get("last_seen_at")
+        if heard is not None and (last is None or (key[0] == "hub" and heard - last >= silent)):
+            return True
+        return any(after.get(name) != before.get(name) for name in _SHOWN)
 
 
 def write(connection: sa.Connection, news: tuple[News, News]) -> None:
