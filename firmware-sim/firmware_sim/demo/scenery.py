@@ -9,8 +9,8 @@ import holidays
 
 OSLO = ZoneInfo("Europe/Oslo")
 PHONES = {
-    "+4700000013": "nord-1 desk, by day",
     "+4700000012": "nord-1 duty",
+    "+4700000013": "nord-1 desk, by day",
     "+4700000022": "nord-2 duty",
     "+4700000091": "technician",
     "+4700000090": "zone leader",
