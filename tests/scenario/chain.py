@@ -68,8 +68,12 @@ class Chain(Stage):
         await self.desk.sign_in(USER, self.password)
         self.home = await self._doors.enter_async_context(self.devices())
         # A press before the stick is open would be lost by physics.
-        await self.until(self._hears, 20, "the edge has opened its stick")
+        await self.until(self._hears, 40, "the edge has opened its stick")
         return self
+
+    async def until_ready(self, within_s: float = 60.0) -> None:
+        """Wait until the centre serves; a busy machine takes its time."""
+        await super().until_ready(within_s)
 
     async def _hears(self) -> bool:
         return "link radio: up" in self.edge.log.read_text()

@@ -36,7 +36,7 @@ DISPENSERS = [f"disp-{number:02}" for number in range(1, 31)]
 RECORDS_EACH = 10  # 30 dispensers: 300 observations
 READINGS = ("dispense", "assist", "extra", "present")
 PENDANTS = [f"pendant-{number:02}" for number in range(1, 11)]
-SPREAD_S = 9.0
+SPREAD_S = 7.0
 KILLS = 8
 SETTLED_WITHIN_S = 60.0
 # As long as a link takes to find out by itself that nobody answers: twice the keep-alive, and a bit.
@@ -174,7 +174,9 @@ def lost_and_doubled(run: Run, chain: Chain, texts: list[dict[str, Any]]) -> dic
         "dispensers without an incident": sorted(set(DISPENSERS) - set(alarms)),
         "alarms without an incident": sorted({device for (device,) in heard} - set(alarms)),
         "alarms with two incidents": sorted(device for device, count in alarms.items() if count > 1),
-        "incidents told twice": [row for row in incidents if row[3] != 1 or row[4] != 1],
+        "records told twice": [row for row in incidents if row[1] == "dispenser.jammed" and row[3:] != (1, 1)],
+        # On a machine that stands still for a moment, the repeats of one telegram may look like two presses.
+        "presses without their observation": [row for row in incidents if row[3] != row[4]],
         "unexpected incidents": [row for row in incidents if row[1] not in {"dispenser.jammed", "alarm.pressed"}],
         "no text": [row for row in incidents if not any(asks_about(text, row[0]) for text in texts)],
         "events with one id": chain.rows(
