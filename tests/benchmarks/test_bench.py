@@ -17,6 +17,8 @@ from hub.bench.figures import percentile, spread_ms
 from hub.bench.size import Size
 from hub.cli import main
 
+pytestmark = pytest.mark.slow  # seven times the whole chain is started
+
 TINY = Size(presses=3, pause_s=0.02, backlog=400, sustained=1000, appends=20, idle_s=0.1, starts=1)
 HUB = (sys.executable, "-m", "hub.cli")
 
@@ -60,6 +62,7 @@ async def test_presses_pass_the_backlog_of_their_own_edge() -> None:
 
 async def test_the_edge_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(footprint, "_SETTLE_S", 0.1)
+    monkeypatch.setattr(footprint, "_PENDANTS", 500)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     found = (await footprint.edge(TINY))["serial"]
     assert found["rss_mb"] > 1
