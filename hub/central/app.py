@@ -29,6 +29,7 @@ from hub.central.notify.pipeline import Sender
 from hub.central.presence import Presence
 from hub.central.settings import Http, Settings, load
 from hub.central.site.apply import load_current
+from hub.central.site.directory import Directory
 from hub.central.site.keeper import CHANGED, SiteKeeper
 from hub.central.store.engine import Store
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
@@ -56,13 +57,8 @@ async def run(settings: Settings) -> None:
         PermanentError: The store cannot be opened, or no site was applied to it.
     """
     store = Store(settings.store)
-    site = store.read_now(load_current)
-    if site is None:
-        raise PermanentError(
-            f"store {settings.store} holds no site yet: apply one with `hub site apply SITE.toml --store URL`"
-        )
     clock = SteadyClock()
-    centre = Centre(store, clock, site, settings.owner)
+    centre = Centre(store, clock, _site(store), settings.owner)
     heard = Presence()
     supervision = Supervision(heard)
     listener = Listener(centre, heard, supervision, standard(), settings.mqtt)
@@ -71,25 +67,15 @@ async def run(settings: Settings) -> None:
     channel = ElksChannel(elks.base_url, elks.username, elks.password, elks.sender)
     hooks_url = f"{settings.http.public_url}/hooks/46elks/{settings.hook_secret}"
     sender = Sender(centre, {"sms": channel}, hooks_url)
-    clockwork = Clockwork(
-        centre,
-        {
-            engine.STEP: engine.step_due,
-            engine.DEADLINE: engine.deadline_due,
-            outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject)),
-            dose.WINDOW: dose.window_ended,
-            HUB: supervision.hub_due,
-            DEVICE: supervision.device_due,
-            DEAF: supervision.deaf_due,
-            engine.UNREACHABLE: phones_unreachable,
-            CHANGED: keeper.changed,
-        },
-        {outbox.SEND: lambda subject: sender.start(int(subject))},
-    )
+    clockwork = _clockwork(centre, supervision, keeper, sender)
     await centre.transact(keeper.arm)
     history, history_loops = _history(settings, store, clock)
     app = create_app(
-        centre, history, hook_secret=settings.hook_secret, secure_cookies=settings.http.secure_cookies
+        centre,
+        history,
+        hook_secret=settings.hook_secret,
+        secure_cookies=settings.http.secure_cookies,
+        checks={"broker": lambda: heard.listening_since is not None},
     )
     server, listening = _serve(settings.http, app)
     loops: dict[str, Callable[[], Awaitable[None]]] = {
@@ -115,6 +101,32 @@ async def run(settings: Settings) -> None:
     await listener.readings.link.close()
     await channel.close()
     store.close()
+
+
+def _site(store: Store) -> Directory:
+    site = store.read_now(load_current)
+    if site is None:
+        raise PermanentError("the store holds no site yet: apply one with `hub site apply SITE.toml --store URL`")
+    return site
+
+
+def _clockwork(centre: Centre, supervision: Supervision, keeper: SiteKeeper, sender: Sender) -> Clockwork:
+    """Say who does what is due."""
+    return Clockwork(
+        centre,
+        {
+            engine.STEP: engine.step_due,
+            engine.DEADLINE: engine.deadline_due,
+            outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject)),
+            dose.WINDOW: dose.window_ended,
+            HUB: supervision.hub_due,
+            DEVICE: supervision.device_due,
+            DEAF: supervision.deaf_due,
+            engine.UNREACHABLE: phones_unreachable,
+            CHANGED: keeper.changed,
+        },
+        {outbox.SEND: lambda subject: sender.start(int(subject))},
+    )
 
 
 def _history(
@@ -178,6 +190,8 @@ def main(path: Path) -> None:
         HubError: The settings are wrong, or the store cannot be used.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # The writer's thread must not keep an alarm waiting for Python's usual 5 ms.
     sys.setswitchinterval(0.001)
     asyncio.run(run(load(path)))
