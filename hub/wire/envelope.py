@@ -143,9 +143,7 @@ def decode(payload: bytes, hub_id: str) -> tuple[list[Event], list[Rejected]]:
 
 def _one_by_one(payload: bytes, hub_id: str) -> tuple[list[Event], list[Rejected]]:
     try:
-        elements = (
-            [bytes(raw) for raw in _elements.decode(payload)] if payload.lstrip()[:1] == b"[" else [payload]
-        )
+        elements = [bytes(raw) for raw in _elements.decode(payload)] if payload.lstrip()[:1] == b"[" else [payload]
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         return [], [Rejected(f"not JSON: {error}", payload)]
     events: list[Event] = []
