@@ -156,6 +156,8 @@ class PlayedHub:
 
 async def outcome(child: Child) -> Outcome:
     """Let a load generator come to its end, and return what it found."""
+    if child.process.stdin is not None:
+        child.process.stdin.close()
     out, _ = await child.process.communicate()
     return msgspec.json.decode(out.splitlines()[-1], type=Outcome)
 
