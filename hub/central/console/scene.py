@@ -112,7 +112,7 @@ def incident(story: view.Story) -> Scene:
     parts = [
         Part(id="head", template="head", model=head),
         Part(id="actions", template="actions", model=Actions(number=head.id, presses=head.presses, acts=acts)),
-        Part(id="people", template="people", model=head.unprotected),
+        Part(id="people", template="people_then" if head.closed_at else "people", model=head.unprotected),
     ]
     record = [
         Part(id="messages", template="messages", model=story.messages),

@@ -1,13 +1,16 @@
 """What the parts of a page show: a short history that loses nothing, and devices behind a silent hub."""
 
 import datetime as dt
+import zoneinfo
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
 from hub.central.console import equipment, scene
-from hub.central.incidents.view import Line
+from hub.central.console.render import Reader
+from hub.central.console.words import Words
+from hub.central.incidents.view import Incident, Line, Story
 from hub.central.site.directory import Directory
 from hub.central.store import tables
 from hub.domain.clock import UTC, Now
@@ -81,3 +84,20 @@ def test_a_device_behind_a_silent_hub_is_not_said_to_be_well(
 ) -> None:
     heard(connection, hub=hub, device=device, online=online)
     assert states(connection) == shown
+
+
+def test_who_was_without_protection_is_told_in_the_past_once_it_is_over() -> None:
+    def titled(closed_at: dt.datetime | None) -> str:
+        incident = Incident(
+            **dict.fromkeys(Incident.__struct_fields__, None)  # type: ignore[arg-type]  # nothing else is asked
+            | {"id": 7, "state": "closed" if closed_at else "alerting", "presses": 1, "unprotected": ("r-1017",)}
+            | {"closed_at": closed_at}
+        )
+        parts = scene.incident(Story(incident=incident, lines=(), messages=(), observations=()))["incident"]
+        reader = Reader(words=Words("nb"), zone=zoneinfo.ZoneInfo("Europe/Oslo"), now=NOW)
+        return next(str(part.html(reader)) for part in parts if part.id == "people")
+
+    assert "Uten vern nå" in titled(None)
+    over = titled(AT)
+    assert "Var uten vern" in over
+    assert "r-1017" in over
