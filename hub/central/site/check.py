@@ -6,8 +6,8 @@ import re
 from hub.central.escalation.calendar import calendar
 from hub.central.escalation.rota import time_zone
 from hub.central.site import check_devices, check_plans
-from hub.document import Collector, Finding
 from hub.central.site.model import Site
+from hub.document import Collector, Finding
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
 

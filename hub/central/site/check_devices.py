@@ -4,8 +4,8 @@ from drivers import registry
 from drivers.base import Device as DriverDevice
 from drivers.base import LinkType, Manifest, Setup
 from hub.central.escalation.days import parse_days, parse_hours, parse_time
-from hub.document import Collector, Path
 from hub.central.site.model import Device, Dose, Site
+from hub.document import Collector, Path
 from hub.domain.errors import MalformedError
 from hub.wire.config import LinkConfig, LinkKind
 

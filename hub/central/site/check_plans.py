@@ -17,9 +17,9 @@ from hub.central.escalation.plan import (
     steps_of,
 )
 from hub.central.escalation.rota import Place, Rota, Span, override_span, shift_minutes, time_zone
-from hub.document import Collector, Finding, Level
 from hub.central.site.gaps import sentences
 from hub.central.site.model import IncidentClass, Phone, Plan, Site, Step, Zone
+from hub.document import Collector, Finding, Level
 from hub.domain.codes import Severity
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
