@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _STOP_WITHIN_S = 10.0
-_READY_WITHIN_S = 20.0
+_READY_WITHIN_S = 60.0
 
 
 class ChildError(Exception):

@@ -14,7 +14,7 @@ class Console:
     """
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=10.0, follow_redirects=True)
+        self._client = httpx.AsyncClient(base_url=url, timeout=30.0, follow_redirects=True)
         self._csrf = ""
 
     async def sign_in(self, username: str, password: str) -> None:

@@ -186,7 +186,7 @@ class Stage:
         if done.returncode:
             raise ChildError(f"hub {' '.join(arguments)}: {done.stdout}{done.stderr}")
 
-    async def until_ready(self, within_s: float = 20.0) -> None:
+    async def until_ready(self, within_s: float = 60.0) -> None:
         """Wait until the centre serves.
 
         Raises:
