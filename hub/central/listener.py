@@ -28,8 +28,8 @@ from rules.engine import RuleSet
 log = logging.getLogger(__name__)
 
 BATCH_EVENTS = 500
-# A reading can wait. A transaction costs the one writer as much as fifty rows, and an alarm may stand behind it.
-BATCH_S = 0.040
+# A reading waits this long for company: a transaction costs the one writer as much as fifty rows.
+BATCH_S = 0.010
 # A receipt costs its hub a write to its card: those of single readings are told together.
 RECEIPT_S = 0.2
 RECEIPT_EVENTS = 100
