@@ -24,8 +24,6 @@ from rules.engine import Action, Decision, Facts, RuleSet
 log = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
-# An incident that is older than this when it is raised is said to come late.
-LATE = dt.timedelta(seconds=60)
 _DEAD_LETTER_BYTES = 64 * 1024
 
 
@@ -90,8 +88,8 @@ def _row(event: Event, device: Device | None, received_at: dt.datetime) -> dict[
         "hub_id": event.hub_id,
         "epoch": event.epoch,
         "seq": event.seq,
-        "event_id": event.id[:64],
-        "device_id": event.subject[:64],
+        "event_id": event.id,
+        "device_id": event.subject,
         "resident_id": device.resident if device else None,
         "kind": data.kind,
         "lane": lane(data.kind, critical=critical),

@@ -20,6 +20,7 @@ SOURCE_PREFIX = "urn:hub:"
 # A hub sends at most 500 events of well under 1 kB in a batch; what is larger is not from a hub.
 MAX_PAYLOAD_BYTES = 512 * 1024
 MAX_SEQ = 2**62
+MAX_ID = 64
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +169,8 @@ def _check(item: Event, hub_id: str) -> None:
         raise MalformedError(f"`$.data.kind` {item.data.kind!r} is said by the centre only")
     if not 0 < item.seq <= MAX_SEQ or not item.epoch or len(item.epoch) > 32:
         raise MalformedError(f"`$.epoch`, `$.seq`: {item.epoch!r}, {item.seq} name no journal entry")
+    if not 0 < len(item.id) <= MAX_ID:
+        raise MalformedError(f"`$.id` has {len(item.id)} characters: use 1 to {MAX_ID}, and each id once")
     checked_name(item.subject, "`$.subject`")
     item.time.astimezone(UTC)  # an offset that leaves the calendar raises here, not later
 

@@ -1,7 +1,7 @@
 """The BLE radio: one scanner that never stops, and connections made one at a time.
 
 Adverts go to whoever listens for their address; everybody else's cost one dictionary look-up. A scanner can
-stop hearing without a word (BlueZ issue 1554), so silence is a fault: after 90 s it is started again.
+stop hearing without a word (BlueZ does), so silence is a fault: after 90 s it is started again.
 """
 
 import asyncio

@@ -79,6 +79,8 @@ def test_what_is_put_in_comes_out(kind: Kind, value: Any, time: dt.datetime, seq
         ({"seq": 0}, "seq"),
         ({"seq": "1"}, "seq"),
         ({"epoch": ""}, "epoch"),
+        ({"id": ""}, "id"),
+        ({"id": "0" * 65}, "id"),
         ({"time": "2026-11-21T19:00:00"}, "time"),
         ({"time": "yesterday"}, "time"),
         ({"timequality": "good"}, "timequality"),
