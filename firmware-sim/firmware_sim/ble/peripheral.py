@@ -1,5 +1,8 @@
 """A device's side of the air: one controller and one bumble host."""
 
+import asyncio
+import contextlib
+
 from bumble.core import AdvertisingData
 from bumble.device import AdvertisingType, Device, DeviceConfiguration
 from bumble.hci import Address
@@ -12,6 +15,7 @@ from firmware_sim.ble.controller import Air, SimController
 # "LE general discoverable, BR/EDR not supported": what every LE-only device sends (Core supplement, 1.3).
 _LE_ONLY = (AdvertisingData.FLAGS, b"\x06")
 _LEGACY_ADVERTISEMENT_BYTES = 31
+_OFF_WITHIN_S = 1.0
 
 
 class Peripheral:
@@ -47,7 +51,11 @@ class Peripheral:
     async def stop(self) -> None:
         """Switch it off; its links end."""
         self.controller.leave()
-        await self.device.power_off()
+        # Whoever was sending has been cancelled, perhaps between a command and its answer, and bumble then waits
+        # for that answer for ever. Off the air it is already; what is left is only tidiness.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_OFF_WITHIN_S):
+                await self.device.power_off()
 
     async def advertise(
         self, field: int, content: bytes, *, interval_ms: float, connectable: bool = False
