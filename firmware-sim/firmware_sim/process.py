@@ -1,13 +1,13 @@
 """What every simulator process does: say that it is ready in one line, then run until told to stop."""
 
 import asyncio
-import contextlib
 import json
 import signal
 import socket
 from collections.abc import Coroutine
 
 _HIGHEST_PORT = 65_535
+_AGAIN_S = 0.1
 
 
 def say_ready(**facts: object) -> None:
@@ -58,12 +58,11 @@ class Tasks:
 
     async def stop(self) -> None:
         """Cancel what still runs and wait for its end."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            # Python 3.11's wait_for may swallow a cancellation that meets a result: then it is told again.
+            await asyncio.wait(tasks, timeout=_AGAIN_S)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

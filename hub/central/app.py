@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +41,7 @@ from rules.loader import standard
 log = logging.getLogger(__name__)
 
 _PRESENCE_S = 1.0
+_AGAIN_S = 0.1
 
 
 class _Server(uvicorn.Server):
@@ -176,11 +177,12 @@ async def _until_told() -> None:
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        # Python 3.11's wait_for may swallow a cancellation that meets a result: then it is told again.
+        _, running = await asyncio.wait(running, timeout=_AGAIN_S)
 
 
 def main(path: Path) -> None:

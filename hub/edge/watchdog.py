@@ -19,6 +19,8 @@ _WATCHDOG_SHARE = 0.5
 
 Work = Callable[[], Awaitable[None]]
 
+_AGAIN_S = 0.1
+
 
 class Supervisor:
     """Keeps named tasks running.
@@ -44,8 +46,10 @@ class Supervisor:
     async def stop(self, name: str) -> None:
         """Stop one task, and wait until it has."""
         task = self._tasks.pop(name)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            task.cancel()
+            # Python 3.11's wait_for may swallow a cancellation that meets a result: then it is told again.
+            await asyncio.wait([task], timeout=_AGAIN_S)
 
     async def stop_all(self) -> None:
         """Stop all, the last one started first."""
