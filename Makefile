@@ -7,6 +7,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
+# Both start many processes; without bytecode on the disk each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test bench lint lock clean
 
