@@ -20,7 +20,7 @@ test:
 	@scripts/install-servers
 	@scripts/install test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench:
 	@scripts/install-servers
