@@ -51,7 +51,7 @@ async def test_a_centre_that_restarts_takes_up_its_own_leases_at_once(store_url:
     carried: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     carriers = {outbox.SEND: carried.set_result}
     loop = asyncio.create_task(Clockwork(after.centre, {"site.changed": _nothing}, carriers).run())
-    assert await asyncio.wait_for(carried, 30) == "1"
+    assert await asyncio.wait_for(carried, 10) == "1"
     loop.cancel()
     with pytest.raises(asyncio.CancelledError):
         await loop

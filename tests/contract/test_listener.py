@@ -47,7 +47,7 @@ class Ear:
         )
 
     async def until_receipted(self, seqs: set[int]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             while {s for item in self.receipts for a, b in item.stored for s in range(a, b + 1)} != seqs:
                 self.said.clear()
                 await self.said.wait()

@@ -9,7 +9,7 @@ from hub.wire.mqtt import Incoming, MqttLink, MqttSettings, Will
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait for something that no event tells of."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(10):
         while not true():  # noqa: ASYNC110, a log line and a counter have no event
             await asyncio.sleep(0.02)
 
@@ -48,17 +48,17 @@ class Ear:
 
     async def next(self) -> Incoming:
         """Return the next message."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             return await self.heard.get()
 
     async def up(self) -> bool:
         """Wait until connected; return whether the session was kept."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             return await self.ups.get()
 
     async def down(self) -> str:
         """Wait until the connection is lost; return why."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             return await self.downs.get()
 
 

@@ -49,7 +49,7 @@ class Influxd:
             self._process = subprocess.Popen(  # noqa: ASYNC220, a fork takes no time worth awaiting
                 [self._program, "-config", str(self.directory / "influxdb.conf")], stdout=log, stderr=log
             )
-        await wait_for_port(self.port, self._process, within_s=30)
+        await wait_for_port(self.port, self._process, within_s=20)
 
     def kill(self) -> None:
         """Kill it."""

@@ -16,7 +16,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def wait_for_port(port: int, process: subprocess.Popen[bytes], within_s: float = 30.0) -> None:
+async def wait_for_port(port: int, process: subprocess.Popen[bytes], within_s: float = 10.0) -> None:
     """Wait until somebody accepts connections on ``port``.
 
     Raises:

@@ -64,7 +64,7 @@ class Chain:
 
     async def until(self, holds: Callable[[sa.Connection], bool]) -> None:
         """Wait for the commit after which something holds."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             while True:
                 self._changed.clear()
                 if await self.centre.store.read(holds):
@@ -111,7 +111,7 @@ async def test_from_the_incident_to_the_answer_of_the_nurse(chain: Chain) -> Non
     await chain.until_states((DUTY, "delivered"))
     chain.network.reply(DUTY, f"OK {number}")
     await chain.until_state(number, "acknowledged")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         async for message in chain.network.changes():
             if message.direction == "outgoing-reply":
                 break

@@ -182,7 +182,7 @@ async def test_a_callback_that_raises_does_not_end_the_link(broker: Mosquitto) -
     )
     task = asyncio.create_task(link.run())
     mouth = Ear(broker.port, "mouth")
-    async with running(mouth), asyncio.timeout(30):
+    async with running(mouth), asyncio.timeout(10):
         await mouth.up()
         while not heard.is_set():
             await mouth.link.publish("a", b"x")

@@ -60,7 +60,7 @@ async def hub(world: World) -> AsyncIterator[Device]:
 
 
 async def world_is_left(world: World) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(2):
         while any(c.name.startswith("hub") for c in world.home.air.controllers):  # noqa: ASYNC110 -- untold
             await asyncio.sleep(0)
 
@@ -75,7 +75,7 @@ async def heard(device: Device, address: str, wanted: Callable[[Advertisement], 
             found.set_result(advertisement)
 
     device.on("advertisement", on_advertisement)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         return await found
 
 
@@ -104,7 +104,7 @@ class Inbox:
 
     async def events(self, count: int) -> list[tuple[int, int]]:
         """Return sequence number and event of so many records."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):
             records = [Record.decoded(await self._queue.get()) for _ in range(count)]
         return [(record.seq, record.event) for record in records]
 
@@ -239,7 +239,7 @@ async def test_out_of_range_ends_the_link_and_coming_back_tells_again(world: Wor
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         peer.connection.on("disconnection", ended.set_result)
         await world.home.do("medicine", "out_of_range", {})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(2):
             assert await ended == 0x08
         await world.home.do("medicine", "miss", {})
         with pytest.raises(core.TimeoutError):

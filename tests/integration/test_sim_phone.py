@@ -77,11 +77,11 @@ class Centre:
         return PlainTextResponse(self.answer)
 
     async def report(self) -> dict[str, str]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(3):
             return await self.reports.get()
 
     async def reply(self) -> dict[str, str]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):
             return await self.incoming.get()
 
 
@@ -183,7 +183,7 @@ async def test_a_reply_reaches_the_centre_and_its_answer_the_phone(bench: Bench)
         "created": "2026-11-18T11:06:40.000000",
         "message": "OK 47",
     }
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(3):
         while len(texts := await bench.texts()) < 3 or texts[-1][1] != "delivered":  # noqa: ASYNC110 -- HTTP
             await asyncio.sleep(0.01)
     assert [text for text, _ in texts] == ["Alarm room 4. Reply OK 47", "OK 47", bench.centre.answer]
@@ -271,7 +271,7 @@ async def test_page_and_events_show_messages_as_they_come(bench: Bench) -> None:
     page = (await bench.client.get("/")).text
     assert "nord-1 duty" in page
     assert "&lt;b&gt;first&lt;/b&gt;" in page
-    async with bench.client.stream("GET", "/events") as stream, asyncio.timeout(30):
+    async with bench.client.stream("GET", "/events") as stream, asyncio.timeout(3):
         told = (json.loads(line[6:]) async for line in stream.aiter_lines() if line.startswith("data: "))
         assert (await anext(told))["message"] == "<b>first</b>"
         await bench.send(message="second", to=SOR)

@@ -45,7 +45,7 @@ async def start() -> AsyncIterator[Start]:
         )
         running.append(process)
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(20):
             return process, json.loads(await process.stdout.readline())
 
     yield start
@@ -57,7 +57,7 @@ async def start() -> AsyncIterator[Start]:
 
 async def stopped(process: asyncio.subprocess.Process) -> int:
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         return await process.wait()
 
 
@@ -107,7 +107,7 @@ async def test_device_by_hand(tmp_path: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(b"miss\nevent event=300\njump\nquit\n"), 30)
+    out, _ = await asyncio.wait_for(process.communicate(b"miss\nevent event=300\njump\nquit\n"), 20)
     text = out.decode()
     assert f"device: {tmp_path / 'device'}" in text
     assert "{'seq': 1}" in text
@@ -120,7 +120,7 @@ async def test_phone_stops_with_streams_open(start: Start) -> None:
     process, ready = await start("phone", "--user", "u", "--password", "p", "--phone", "+4700000012=nord-1 duty")
     reader, writer = await asyncio.open_connection("127.0.0.1", int(str(ready["port"])))
     writer.write(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         await reader.readuntil(b": hello\n\n")
     assert await stopped(process) == 0
     writer.close()

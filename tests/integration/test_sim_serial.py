@@ -54,7 +54,7 @@ class Line:
         os.write(self._fd, data)
 
     async def until(self, enough: Callable[[bytes], bool]) -> bytes:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(3):
             while not enough(bytes(self.got)):
                 self._news.clear()
                 await self._news.wait()
@@ -109,7 +109,7 @@ async def test_vanish_is_an_error_on_the_open_port_and_return_another_terminal(h
     path = tmp_path / "stick"
     line, before = Line(path), path.readlink()
     await home.do("pendant", "vanish", {})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(2):
         await line.ended.wait()
     assert not path.exists()
     await home.do("pendant", "press", {})

@@ -63,7 +63,7 @@ class Centre:
     async def configure(self, new: config.HubConfig) -> None:
         await self.link.publish(topic(HUB, Channel.DOWN_CONFIG), config.encode(new), retain=True)
 
-    async def until(self, true: Callable[[], bool], within_s: float = 30.0) -> None:
+    async def until(self, true: Callable[[], bool], within_s: float = 10.0) -> None:
         """Wait until something is true of what came."""
         async with asyncio.timeout(within_s), self._news:
             await self._news.wait_for(true)

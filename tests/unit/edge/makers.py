@@ -62,7 +62,7 @@ def value_of(entry: Entry) -> object:
     return event_of(entry).data.value
 
 
-async def until(true: Callable[[], object], within_s: float = 30.0) -> None:
+async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
     """Wait until something is true that no event tells of: it belongs to another thread or process."""
     async with asyncio.timeout(within_s):
         while not true():  # noqa: ASYNC110 -- see above

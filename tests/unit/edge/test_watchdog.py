@@ -30,7 +30,7 @@ async def test_a_task_that_fails_or_ends_is_named_and_started_again(caplog: pyte
     supervisor.start("shaky", shaky)
     with pytest.raises(ValueError, match="one already"):
         supervisor.start("shaky", shaky)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         await thrice.wait()
     assert supervisor.restarts == {"shaky": 2}
     assert "task shaky: failed" in caplog.text
@@ -49,7 +49,7 @@ async def test_systemd_is_told_while_all_is_well(tmp_path: Path) -> None:
         notifier.notify("READY=1")
         task = asyncio.create_task(notifier.run(lambda: healthy))
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):
             assert await loop.sock_recv(listener, 99) == b"READY=1"
             for _ in range(3):
                 assert await loop.sock_recv(listener, 99) == b"WATCHDOG=1"
