@@ -28,9 +28,9 @@ from hub.central.notify.channels.elks import ElksChannel
 from hub.central.notify.pipeline import Sender
 from hub.central.presence import Presence
 from hub.central.settings import Http, Settings, load
-from hub.central.site.apply import load_current
+from hub.central.site.apply import CHANGED, load_current
 from hub.central.site.directory import Directory
-from hub.central.site.keeper import CHANGED, SiteKeeper
+from hub.central.site.keeper import SiteKeeper
 from hub.central.store.engine import Store
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
 from hub.central.tasks import keep_running

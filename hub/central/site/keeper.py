@@ -16,7 +16,6 @@ from hub.wire.topics import Channel
 
 log = logging.getLogger(__name__)
 
-CHANGED = "site.changed"
 _RETRY_S = 2.0
 
 
