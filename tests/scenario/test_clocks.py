@@ -1,6 +1,7 @@
 """Wrong clocks: a hub that boots in 1970, and a centre whose clock is set by an hour while it escalates."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from tests.scenario.layout import DUTY, HUB, LEADER
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WAIT_S = 5
-# A busy machine may be late, never early; an hour's jump would be seen at once.
-EARLY_S, LATE_S = 0.5, 4.0
+# How long a text is waited for: a step that an hour's jump had moved would not come within it.
+PATIENCE_S = 14
 HOUR_S = 3600
 
 Clocks = tuple[Chain, Callable[[str], None], Callable[[str], None]]
@@ -35,12 +36,9 @@ async def clocks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cloc
 
 async def pressed(chain: Chain, device: str) -> tuple[int, dict[str, Any]]:
     """Press a pendant; return the number of its incident and the first text about it."""
-    began = SystemClock().mono_s()
     await chain.home.do(device, "press")
     number = (await chain.story("alarm.pressed", within_s=15, device_id=device))["incident"]["id"]
-    text = await chain.text_about(number)
-    assert text["mono_s"] - began < LATE_S
-    return number, text
+    return number, await chain.text_about(number)
 
 
 async def test_an_edge_that_booted_in_1970_raises_its_alarm_at_once(clocks: Clocks) -> None:
@@ -61,11 +59,20 @@ async def test_an_edge_that_booted_in_1970_raises_its_alarm_at_once(clocks: Cloc
 @pytest.mark.parametrize(("device", "offset"), [("pendant-2", HOUR_S), ("pendant-3", -HOUR_S)])
 async def test_a_jump_of_the_centres_clock_moves_no_step(clocks: Clocks, device: str, offset: int) -> None:
     chain, _, set_centre = clocks
+    before = SystemClock().mono_s()
     number, first = await pressed(chain, device)
     set_centre(f"{offset:+d}")
-    second = await chain.text_about(number, count=2, within_s=WAIT_S + LATE_S + 5)
+    second = await chain.text_about(number, count=2, within_s=PATIENCE_S)
     assert (first["to"], second["to"]) == (DUTY, LEADER)
-    assert WAIT_S - EARLY_S < second["mono_s"] - first["mono_s"] < WAIT_S + LATE_S
+    # The step runs from the incident, which cannot be older than the press. The first text is no
+    # measure: on a busy machine it leaves late, and the second is on time all the same.
+    assert second["mono_s"] - before >= WAIT_S
+    (opened, due) = chain.rows(
+        "select i.opened_at, m.created_at from incidents i join messages m on m.incident_id = i.id"
+        " where i.id = ? order by m.id desc limit 1",
+        number,
+    )[0]
+    assert timedelta(seconds=WAIT_S) <= timedelta(microseconds=due - opened) < timedelta(seconds=PATIENCE_S)
     assert len([text for text in await chain.texts() if asks_about(text, number)]) == 2
     answer = await chain.desk.act(number, "acknowledge")
     assert answer.is_success, answer.text
