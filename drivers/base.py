@@ -15,7 +15,24 @@ import msgspec
 from hub.domain.clock import Now
 from hub.domain.observation import Observation
 
-LinkType = Literal["advert", "serial", "gatt"]
+LinkType = Literal["advert", "serial", "gatt", "topic"]
+Scalar = bool | int | float | str
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a technician may set on a device; the default's type is the setting's type.
+
+    Attributes:
+        title: What it is, with its unit.
+        default: What holds when nobody sets it.
+        low: Least number, or shortest text.
+        high: Greatest number, or longest text.
+    """
+
+    title: str
+    default: Scalar
+    low: float | None = None
+    high: float | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +47,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         key_bytes: Length of the key of an encrypted device, 0 where there is none.
         supervision_s: Silence after which a device of this family is overdue, unless the site says otherwise.
         baud: Speed of its serial line, 8N1.
-        service: UUID of the GATT service by which it is known.
+        services: UUIDs, of its service data or GATT services, by which it is known in the air.
+        names: Regular expressions of names that it advertises, each with what a technician calls that make.
+        topics: MQTT filters below the base of its link, such as ``+/availability``.
+        settings: What may be set on a device, by name.
+        commands: What it can be told to do (:class:`Commanded`), by name, with what that does.
         bonded: Its GATT link must be bonded and encrypted.
     """
 
@@ -42,7 +63,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     key_bytes: int = 0
     supervision_s: int
     baud: int = 0
-    service: str = ""
+    services: tuple[str, ...] = ()
+    names: Mapping[str, str] = {}
+    topics: tuple[str, ...] = ()
+    settings: Mapping[str, Setting] = {}
+    commands: Mapping[str, str] = {}
     bonded: bool = False
 
 
@@ -54,12 +79,14 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         address: Where it is heard, in the form that the manifest tells; letters in upper case.
         key: Its key, or ``None``.
         profile: One of the manifest's profiles, or empty.
+        settings: What was set, by name; see :func:`drivers.registry.settings_of` for what holds.
     """
 
     id: str
     address: str = ""
     key: bytes | None = None
     profile: str = ""
+    settings: Mapping[str, Scalar] = {}
 
 
 class Dose(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +101,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a driver is told when it is opened.
 
     Attributes:
-        devices: One device for ``advert`` and ``gatt``; on a serial line all that are heard there.
+        devices: One device for ``advert`` and ``gatt``; on a serial line or a broker all that are heard there.
         state: What it remembered when it last ran (:attr:`Answer.state`), or empty.
         doses: Plan of a dispenser, by device id.
         utc_offset: Local time's distance from UTC at an instant, for devices that show local time.
@@ -133,7 +160,14 @@ class Disconnect(msgspec.Struct, frozen=True):
     """End the connection; the session makes a new one when the device is seen again."""
 
 
-Action = Send | Subscribe | Read | Write | Disconnect
+class Publish(msgspec.Struct, frozen=True):
+    """Publish on the home's own broker; the topic is below the base of the link."""
+
+    topic: str
+    payload: bytes
+
+
+Action = Send | Subscribe | Read | Write | Disconnect | Publish
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,8 +227,48 @@ class GattDriver(Protocol):
         """Take a value that was notified, indicated or read. Never raises."""
         ...
 
+    def tick(self, now: Now) -> Answer:
+        """Called about every 500 ms while connected, for what depends on time passing."""
+        ...
 
-Driver = AdvertDriver | SerialDriver | GattDriver
+
+class TopicDriver(Protocol):
+    """Reads a gateway of other devices through the home's own MQTT broker."""
+
+    def opened(self, now: Now) -> Answer:
+        """The broker has accepted us, or again: say what must be published first."""
+        ...
+
+    def message(self, topic: str, payload: bytes, now: Now, *, retained: bool) -> Answer:
+        """Take a message; its topic is below the base of the link. Never raises.
+
+        Args:
+            topic: Without the base.
+            payload: As published.
+            now: This moment.
+            retained: The broker had kept it: it may be old, and was perhaps told before.
+        """
+        ...
+
+    def tick(self, now: Now) -> Answer:
+        """Called about once a second, for what depends on time passing."""
+        ...
+
+
+@runtime_checkable
+class Commanded(Protocol):
+    """A driver whose device can be told to do something."""
+
+    def command(self, device_id: str, name: str, arguments: Mapping[str, Scalar], now: Now) -> Answer:
+        """Say what must be sent for a command of the manifest.
+
+        Raises:
+            MalformedError: It does not know the command, or the arguments do not fit; says which.
+        """
+        ...
+
+
+Driver = AdvertDriver | SerialDriver | GattDriver | TopicDriver
 
 
 @runtime_checkable

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from drivers.base import Advert, AdvertDriver, Answer, Device, GattDriver, LinkType, SerialDriver, Setup, Subscribe
+from drivers.base import (
+    Advert,
+    AdvertDriver,
+    Answer,
+    Device,
+    GattDriver,
+    LinkType,
+    SerialDriver,
+    Setup,
+    Subscribe,
+    TopicDriver,
+)
 from drivers.registry import package
 from hub.domain.clock import UTC, Now
 from hub.domain.codes import Kind
@@ -43,6 +54,7 @@ def decode(  # noqa: PLR0913 - one argument for each option of the command
     key: bytes | None = None,
     address: str = "",
     characteristic: str | None = None,
+    topic: str = "",
     profile: str = "",
 ) -> Decoded:
     """Read bytes as one driver does, with a device assigned for as long as it takes.
@@ -52,12 +64,13 @@ def decode(  # noqa: PLR0913 - one argument for each option of the command
 
     Args:
         driver: Name of the driver.
-        frame: Service data after the UUID, a characteristic's value, or bytes of a serial line.
+        frame: Service data after the UUID, a characteristic's value, bytes of a serial line, or a payload.
         now: When it is said to be heard; default: late enough for every clock of a device.
         link: Where it was heard; default: every link of the driver is tried.
         key: Key of an encrypted device.
         address: Address of the device; needed with a key, which is bound to it.
         characteristic: The value's characteristic; default: the first that the driver subscribes to.
+        topic: Of a payload, below the base of its link.
         profile: One of the driver's profiles.
 
     Raises:
@@ -67,7 +80,7 @@ def decode(  # noqa: PLR0913 - one argument for each option of the command
     if link is not None and link not in manifest.links:
         raise MalformedError(f"link {link!r}: {driver} has {', '.join(manifest.links)}")
     heard = now or Now(_FAR, 0.0)
-    given = _Given(key, address, characteristic, profile)
+    given = _Given(key, address, characteristic or topic, profile)
     links = (link,) if link else manifest.links
     attempts = {each: _on_link(driver, each, frame, heard, given) for each in links}
     best = max(attempts.values(), key=_sense)
@@ -89,7 +102,7 @@ def _sense(decoded: Decoded) -> tuple[int, int]:
 class _Given(NamedTuple):
     key: bytes | None
     address: str
-    characteristic: str | None
+    place: str | None  # characteristic or topic
     profile: str
 
 
@@ -98,10 +111,10 @@ def _on_link(driver: str, link: LinkType, frame: bytes, now: Now, given: _Given)
     if link == "serial" and manifest.profiles and not given.address:
         return _all_senders(driver, frame, now, given)
     address = given.address
-    if link != "serial" and not address:
+    if link in ("advert", "gatt") and not address:
         address = ANY_ADDRESS
     device = Device(id=_DEVICE, address=address, key=given.key, profile=given.profile)
-    return _decoded(_answers(driver, link, (device,), frame, now, given.characteristic), (device,))
+    return _decoded(_answers(driver, link, (device,), frame, now, given.place), (device,))
 
 
 def _all_senders(driver: str, frame: bytes, now: Now, given: _Given) -> Decoded:
@@ -125,23 +138,26 @@ def _answers(
     devices: Sequence[Device],
     frame: bytes,
     now: Now,
-    characteristic: str | None = None,
+    place: str | None = None,
 ) -> list[Answer]:
     """Open the driver, give it the bytes, and then time to let go of what is unfinished."""
     found = package(driver)
     opened: Any = found.open_driver(link, Setup(devices=tuple(devices)))
     if link == "advert":
         advertising: AdvertDriver = opened
-        advert = Advert(address=devices[0].address, service_data={found.MANIFEST.service: frame})
+        advert = Advert(address=devices[0].address, service_data={found.MANIFEST.services[0]: frame})
         return [advertising.advertised(advert, now)]
     if link == "gatt":
         connected: GattDriver = opened
         asked = connected.connected(now).actions
         first = next((action.characteristic for action in asked if isinstance(action, Subscribe)), "")
-        return [connected.value(characteristic or first, frame, now)]
-    line: SerialDriver = opened
+        return [connected.value(place or first, frame, now)]
+    line: SerialDriver | TopicDriver = opened
     line.opened(now)
-    answers = [line.received(frame, now)]
+    told = (
+        opened.message(place or "", frame, now, retained=False) if link == "topic" else opened.received(frame, now)
+    )
+    answers = [told]
     answers += [line.tick(now._replace(mono=now.mono + _LATER_S)) for _ in range(_TICKS)]
     return answers
 

@@ -10,13 +10,14 @@ from importlib.metadata import entry_points
 from types import ModuleType
 
 import drivers
-from drivers.base import Device, Manifest, Package
+from drivers.base import Device, Manifest, Package, Scalar, Setting
 from hub.domain.errors import MalformedError
 
 log = logging.getLogger(__name__)
 
 ENTRY_POINT = "welfare_hub.drivers"
 _NOT_DRIVERS = {"base", "decode", "registry"}
+_WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 
 
 def _shipped_by_others() -> Iterator[ModuleType]:
@@ -67,7 +68,7 @@ def check_device(manifest: Manifest, device: Device) -> None:
     """Check a device against its driver's manifest.
 
     Raises:
-        MalformedError: Its address, key or profile is not of the form that the driver needs.
+        MalformedError: Its address, key, profile or a setting is not of the form that the driver needs.
     """
     if not re.fullmatch(manifest.address, device.address):
         raise MalformedError(f"address {device.address!r}: {manifest.name} needs the form {manifest.address!r}")
@@ -78,3 +79,33 @@ def check_device(manifest: Manifest, device: Device) -> None:
         raise MalformedError(
             f"profile {device.profile!r}: {manifest.name} has {', '.join(manifest.profiles) or 'none'}"
         )
+    settings_of(manifest, device)
+
+
+def settings_of(manifest: Manifest, device: Device) -> dict[str, Scalar]:
+    """Return every setting of a device: what was set, else the default.
+
+    Raises:
+        MalformedError: A setting is unknown, of another type, or out of its range; the sentence names it.
+    """
+    unknown = sorted(set(device.settings) - set(manifest.settings))
+    if unknown:
+        known = ", ".join(manifest.settings) or "none"
+        raise MalformedError(f"settings {unknown[0]!r}: {manifest.name} has {known}")
+    return {name: _checked(name, row, device.settings.get(name)) for name, row in manifest.settings.items()}
+
+
+def _checked(name: str, row: Setting, given: Scalar | None) -> Scalar:
+    if given is None:
+        return row.default
+    if isinstance(row.default, float) and type(given) is int:
+        given = float(given)
+    if type(given) is not type(row.default):
+        raise MalformedError(f"settings {name!r}: write a {_WORDS[type(row.default)]} ({row.title})")
+    if isinstance(given, bool):
+        return given
+    size = len(given) if isinstance(given, str) else given
+    if (row.low is not None and size < row.low) or (row.high is not None and size > row.high):
+        what = " characters" if isinstance(given, str) else ""
+        raise MalformedError(f"settings {name!r}: {row.title}: from {row.low} to {row.high}{what}")
+    return given

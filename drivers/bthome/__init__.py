@@ -15,7 +15,7 @@ MANIFEST = Manifest(
     key_bytes=16,
     # The longest silence allowed of anything that can raise an alarm; beacon mode allows far less.
     supervision_s=24 * 3600,
-    service=SERVICE_DATA,
+    services=(SERVICE_DATA,),
 )
 
 

@@ -18,7 +18,7 @@ MANIFEST = Manifest(
     # It notifies its status every minute or so, and answers when a serial line was quiet for ten.
     supervision_s=900,
     baud=115200,
-    service=SERVICE,
+    services=(SERVICE,),
     bonded=True,
 )
 

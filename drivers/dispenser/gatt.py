@@ -60,6 +60,10 @@ class GattDispenser:
         except MalformedError as error:
             return Answer(bad=(f"{self._device.id}: status: {error}",))
 
+    def tick(self, now: Now) -> Answer:  # noqa: ARG002 - part of the protocol
+        """Nothing here depends on time passing."""
+        return NOTHING
+
     def _event(self, data: bytes, now: Now) -> Answer:
         taken = self._records.take(data, now)
         ack = () if taken.ack is None else (Write(EVENT_ACK, taken.ack.to_bytes(4, "little")),)

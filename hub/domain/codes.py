@@ -76,6 +76,7 @@ class Kind(StrEnum):
     DEVICE_FAULT = "device.fault"
     DEVICE_LOST = "device.lost"
     DEVICE_RETURNED = "device.returned"
+    DEVICE_ANSWERED = "device.answered"
     HUB_STARTED = "hub.started"
     HUB_CLOCK_SET = "hub.clock_set"
     HUB_JOURNAL_DAMAGED = "hub.journal_damaged"
@@ -149,6 +150,7 @@ CODES: dict[Kind, Code] = {
     Kind.DEVICE_FAULT: Code(_R, "1.5", 0, 105),
     Kind.DEVICE_LOST: Code(_R, "1.20", 0, 123),
     Kind.DEVICE_RETURNED: Code(_R, None, 0, 124),
+    Kind.DEVICE_ANSWERED: Code(_R, None, 0, 5),
     Kind.HUB_STARTED: Code(_R, None, 2, 96),
     Kind.HUB_CLOCK_SET: Code(_R, None, 2, 62),
     Kind.HUB_JOURNAL_DAMAGED: Code(_R, None, 2, 67),

@@ -66,7 +66,7 @@ class Edge:
             will=Will(topic(settings.hub_id, Channel.UP_STATUS), alive.OFFLINE),
         )
         self.uplink.link = self.link
-        services = frozenset(p.MANIFEST.service for p in registry.packages().values() if p.MANIFEST.service)
+        services = frozenset(uuid for p in registry.packages().values() for uuid in p.MANIFEST.services)
         self.radio = Radio(Adapter(), services)
         self.supervisor = Supervisor()
         self.sessions: dict[str, tuple[Task, Session]] = {}

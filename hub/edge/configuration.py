@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from drivers import registry
-from drivers.base import Device, Dose, LinkType, Setup
+from drivers.base import Device, Dose, LinkType, Manifest, Setup
 from hub.domain.codes import Kind
 from hub.domain.errors import HubError, MalformedError
 from hub.edge.recorder import Recorder
 from hub.wire import config
-from hub.wire.config import DeviceConfig, HubConfig, LinkConfig
+from hub.wire.config import DeviceConfig, HubConfig, LinkConfig, LinkKind
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def tasks(current: HubConfig, at: dt.datetime) -> tuple[list[Task], list[str]]:
         wrong.append(f"unknown timezone {current.timezone!r}")
     for link in current.links:
         devices = [item for item in current.devices if item.link == link.id]
-        groups = [devices] if link.kind == "serial" else [[item] for item in devices]
+        groups = [[item] for item in devices] if link.kind == "ble" else [devices]
         for group in groups:
             try:
                 found.append(_task(current, link, group, offset))
@@ -142,19 +142,18 @@ def tasks(current: HubConfig, at: dt.datetime) -> tuple[list[Task], list[str]]:
 
 
 def _task(current: HubConfig, link: LinkConfig, group: list[DeviceConfig], offset: dt.timedelta) -> Task:
-    serial = link.kind == "serial"
-    driver = link.driver if serial else group[0].driver
-    if not driver or (serial and not link.port):
-        raise MalformedError("a serial link needs a port and a driver")
+    driver = group[0].driver if link.kind == "ble" else link.driver
+    if not driver or (link.kind == "serial" and not link.port) or (link.kind == "mqtt" and not link.base):
+        raise MalformedError("a serial link needs a port and a driver, an mqtt link a base and a driver")
     for item in group:
         if item.driver != driver:
             raise MalformedError(f"device {item.id!r} has driver {item.driver!r}, its line has {driver!r}")
     package = registry.package(driver)
-    link_type: LinkType = "serial" if serial else ("gatt" if "gatt" in package.MANIFEST.links else "advert")
+    link_type = _link_type(link, package.MANIFEST)
     if link_type not in package.MANIFEST.links:
         raise MalformedError(f"driver {driver!r} cannot be reached over {link.kind}")
     setup = Setup(
-        devices=tuple(_device(item) for item in group),
+        devices=tuple(_device(item, link.kind) for item in group),
         doses={
             item.id: tuple(
                 Dose(minute_of_day=d.minute_of_day, weekdays=d.weekdays, window_min=d.window_min)
@@ -166,7 +165,7 @@ def _task(current: HubConfig, link: LinkConfig, group: list[DeviceConfig], offse
         utc_offset=offset,
     )
     package.open_driver(link_type, setup)  # raises for a device that does not fit
-    name = link.id if serial else group[0].id
+    name = group[0].id if link.kind == "ble" else link.id
     return Task(
         name=name,
         link=link,
@@ -178,12 +177,25 @@ def _task(current: HubConfig, link: LinkConfig, group: list[DeviceConfig], offse
     )
 
 
-def _device(item: DeviceConfig) -> Device:
+def _link_type(link: LinkConfig, manifest: Manifest) -> LinkType:
+    if link.kind == "ble":
+        return "gatt" if "gatt" in manifest.links else "advert"
+    return "topic" if link.kind == "mqtt" else "serial"
+
+
+def _device(item: DeviceConfig, kind: LinkKind) -> Device:
     try:
         key = bytes.fromhex(item.key) if item.key else None
     except ValueError as error:
         raise MalformedError(f"device {item.id!r}: its key is not hexadecimal") from error
-    return Device(id=item.id, address=item.address.upper(), key=key, profile=item.profile)
+    return Device(
+        id=item.id,
+        # Names that a gateway gives are as they are written; octets are in capitals.
+        address=item.address if kind == "mqtt" else item.address.upper(),
+        key=key,
+        profile=item.profile,
+        settings=item.settings,
+    )
 
 
 def _check(new: HubConfig) -> None:
@@ -200,7 +212,7 @@ def _check(new: HubConfig) -> None:
     found, wrong = tasks(new, _ANY_DAY)
     names = [task.name for task in found]
     if len(set(names)) != len(names):
-        wrong.append("a serial link and a BLE device of one id")
+        wrong.append("a link and a BLE device of one id")
     addresses = [task.setup.devices[0].address for task in found if task.link.kind == "ble"]
     if len(set(addresses)) != len(addresses):
         wrong.append("two BLE devices of one address")

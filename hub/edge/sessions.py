@@ -29,6 +29,7 @@ from hub.edge.recorder import Recorder
 from hub.edge.session import Session
 
 TICK_S = 0.1
+GATT_TICK_S = 0.5
 # Adverts or values that may wait while a commit is under way; what is more is repeated by the device.
 _QUEUE = 256
 # An answer to a read or a write that takes longer means that the link is dead (ATT, volume 3 part F, 3.3.3).
@@ -113,7 +114,12 @@ class GattSession(BleSession):
             self.state.went_up()
             going = await self._act(client, values, await self._feed(driver.connected))
             while going:
-                item = await values.get()
+                try:
+                    async with asyncio.timeout(GATT_TICK_S):
+                        item = await values.get()
+                except TimeoutError:
+                    going = await self._act(client, values, await self._feed(driver.tick))
+                    continue
                 if item is None:
                     raise TransientError("disconnected")
                 tell = partial(driver.value, *item)

@@ -6,26 +6,30 @@ import msgspec
 
 from hub.domain.errors import MalformedError
 
-LinkKind = Literal["ble", "serial"]
+Scalar = bool | int | float | str
+LinkKind = Literal["ble", "serial", "mqtt"]
 
 
-class LinkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LinkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One way into the hub.
 
     Attributes:
         id: Name of the link within the hub.
-        kind: ``serial``, where ``port`` and ``driver`` say what is there, or ``ble``, the edge's adapter.
+        kind: ``serial``, where ``port`` and ``driver`` say what is there; ``ble``, the edge's adapter; ``mqtt``,
+            the home's own broker, where ``driver`` reads what a gateway publishes below ``base``.
         port: Serial device, best as ``/dev/serial/by-id/…``.
-        driver: Driver that speaks on this serial line.
+        driver: Driver that speaks on this serial line, or reads this gateway.
+        base: First levels of the gateway's topics, such as ``zigbee2mqtt``.
     """
 
     id: str
     kind: LinkKind
     port: str | None = None
     driver: str | None = None
+    base: str | None = None
 
 
-class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One device of a hub.
 
     Attributes:
@@ -37,6 +41,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         profile: What the driver must be told about the make: an EEP such as ``F6-01-01``.
         critical: Its ``door.opened`` and ``bed.left`` take the alarm lane.
         supervision_s: It is overdue when not heard for this long; ``None``: its driver's own interval.
+        settings: What the driver's manifest lets a technician set.
     """
 
     id: str
@@ -47,6 +52,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     profile: str = ""
     critical: bool = False
     supervision_s: int | None = None
+    settings: dict[str, Scalar] = {}
 
 
 class DoseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -70,7 +70,7 @@ def test_manifest_is_sane(name: str) -> None:
     assert len(set(manifest.links)) == len(manifest.links)
     assert 0 < manifest.supervision_s <= LONGEST_SUPERVISION_S
     assert bool(manifest.baud) is ("serial" in manifest.links)
-    assert manifest.service or "gatt" not in manifest.links
+    assert manifest.services or "gatt" not in manifest.links
     re.compile(manifest.address)
 
 
@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_refused_by_name(name: str, link: LinkType) -> None
     for field, each in wrong.items():
         with pytest.raises(MalformedError, match=field):
             package.open_driver(link, Setup(devices=(each,)))
-    other: set[LinkType] = {"advert", "serial", "gatt"}
+    other: set[LinkType] = {"advert", "serial", "gatt", "topic"}
     for not_offered in other - set(manifest.links):
         with pytest.raises(MalformedError, match="link"):
             package.open_driver(not_offered, Setup(devices=(device(package, link),)))
@@ -159,7 +159,7 @@ def test_no_input_raises(name: str, link: LinkType) -> None:
     for number, data in enumerate(_hostile(name)):
         at = now(100.0 + number)
         if link == "advert":
-            advert = Advert(address="54:48:E6:8F:80:A5", service_data={manifest.service: data})
+            advert = Advert(address="54:48:E6:8F:80:A5", service_data={manifest.services[0]: data})
             answer = driver.advertised(advert, at)
         elif link == "gatt":
             asked = driver.connected(at).actions

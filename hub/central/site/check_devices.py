@@ -12,7 +12,11 @@ from hub.wire.config import LinkConfig, LinkKind
 _WEEK_MIN = 7 * 24 * 60
 _DAY_MIN = 24 * 60
 # How a driver calls the ways through a link of this kind.
-_WAYS: dict[LinkKind, tuple[LinkType, ...]] = {"serial": ("serial",), "ble": ("advert", "gatt")}
+_WAYS: dict[LinkKind, tuple[LinkType, ...]] = {
+    "serial": ("serial",),
+    "ble": ("advert", "gatt"),
+    "mqtt": ("topic",),
+}
 # Contacts, which say nothing but open and closed: without night hours nothing of theirs is an incident.
 _ONLY_CONTACT = {("enocean", "D5-00-01")}
 
@@ -57,14 +61,18 @@ def _links(path: Path, hub_id: str, links: tuple[LinkConfig, ...], found: Collec
         known.add(link.id)
         if link.kind == "ble":
             continue
-        if not link.port:
+        if link.kind == "serial" and not link.port:
             found.error((*here, "port"), "a serial link needs its port, best /dev/serial/by-id/...", hub_id)
+        if link.kind == "mqtt" and not link.base:
+            found.error((*here, "base"), "an mqtt link needs the base of its topics: zigbee2mqtt", hub_id)
         if not link.driver:
-            found.error((*here, "driver"), "a serial link needs the driver that speaks on it", hub_id)
+            text = f"a link of kind {link.kind} needs the driver that reads it"
+            found.error((*here, "driver"), text, hub_id)
         else:
             manifest = _manifest((*here, "driver"), link.driver, hub_id, found)
-            if manifest and "serial" not in manifest.links:
-                found.error((*here, "driver"), f"{link.driver} does not speak on a serial line", hub_id)
+            if manifest and _WAYS[link.kind][0] not in manifest.links:
+                text = f"{link.driver} does not read a link of kind {link.kind}"
+                found.error((*here, "driver"), text, hub_id)
 
 
 def _device(path: Path, device: Device, manifest: Manifest, way: LinkType | None, found: Collector) -> None:
@@ -77,7 +85,9 @@ def _device(path: Path, device: Device, manifest: Manifest, way: LinkType | None
         if key is None and manifest.key_bytes:
             text = "no key: it is heard without encryption, and anybody near can imitate it"
             found.warning((*path, "key"), text, device.id)
-    as_told = DriverDevice(id=device.id, address=device.address, key=key, profile=device.profile)
+    as_told = DriverDevice(
+        id=device.id, address=device.address, key=key, profile=device.profile, settings=device.settings
+    )
     if way is None:
         found.read(path, lambda: registry.check_device(manifest, as_told), device.id)
     else:  # a driver does no I/O: it can be asked whether it would take the device
@@ -104,7 +114,7 @@ def _way(path: Path, device: Device, manifest: Manifest, link: LinkConfig, found
     if way is None:
         text = f"{device.driver} is not heard on a {link.kind} link; it has {', '.join(manifest.links)}"
         found.error((*path, "link"), text, device.id)
-    elif link.kind == "serial" and link.driver and link.driver != device.driver:
+    elif link.kind != "ble" and link.driver and link.driver != device.driver:
         text = f"on link {link.id!r} the driver is {link.driver}, not {device.driver}"
         found.error((*path, "driver"), text, device.id)
     return way

@@ -1,7 +1,5 @@
 """What one hub must know of the site."""
 
-import datetime as dt
-
 from hub.central.escalation.days import parse_time
 from hub.central.site.check_devices import weekday_bits
 from hub.central.site.directory import Directory
@@ -10,13 +8,12 @@ from hub.domain.errors import MalformedError
 from hub.wire.config import DeviceConfig, DoseConfig, HubConfig, Intervals
 
 
-def hub_config(directory: Directory, hub_id: str, _now: dt.datetime | None = None) -> HubConfig:
+def hub_config(directory: Directory, hub_id: str) -> HubConfig:
     """Return the configuration of a hub.
 
     Args:
         directory: The site as it stands.
         hub_id: Which hub.
-        _now: This moment; nothing in version 1 of the configuration depends on it.
 
     Raises:
         MalformedError: The site has no such hub.
@@ -55,4 +52,5 @@ def _device(device: Device) -> DeviceConfig:
         profile=device.profile,
         critical=device.night is not None,
         supervision_s=device.supervision_s,
+        settings=device.settings,
     )

@@ -65,7 +65,7 @@ class SiteKeeper:
             self._tell.clear()
             site = self._centre.site
             for hub_id in site.hubs:
-                payload = config.encode(hub_config(site, hub_id, self._centre.clock.now().utc))
+                payload = config.encode(hub_config(site, hub_id))
                 try:
                     await self._link.publish(topics.topic(hub_id, Channel.DOWN_CONFIG), payload, retain=True)
                 except TransientError as error:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from hub.wire.config import LinkConfig
+from hub.wire.config import LinkConfig, Scalar
 
 IncidentClass = Literal["care", "technical"]
 PhoneKind = Literal["mobile", "landline"]
@@ -123,6 +123,7 @@ class Device(_Table, frozen=True, kw_only=True):
         room: Where it is, one word for the text.
         night: Local hours (``22:00-06:00``) in which its ``door.opened`` or ``bed.left`` is an incident; a device
             that has them is critical.
+        settings: What its driver lets a technician set; ``docs/devices`` lists them.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Device(_Table, frozen=True, kw_only=True):
     room: str = ""
     night: str | None = None
     supervision_s: int | None = None
+    settings: dict[str, Scalar] = {}
 
 
 class Dose(_Table, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ def oracle(data: bytes) -> BTHomeBluetoothDeviceData:
         address=ADDRESS,
         rssi=-60,
         manufacturer_data={},
-        service_data={MANIFEST.service: data},
+        service_data={MANIFEST.services[0]: data},
         service_uuids=[],
         source="test",
         device=BLEDevice(ADDRESS, "test", None),
@@ -117,5 +117,5 @@ def test_no_advertisement_raises(data: bytes, key: bytes | None, start: int) -> 
 
     at = Now(dt.datetime(2026, 11, 21, tzinfo=UTC), 1.0)
     for frame in (data, bytes([0x40 | start & 0x1F]) + data):
-        answer = driver.advertised(Advert(address=ADDRESS, service_data={MANIFEST.service: frame}), at)
+        answer = driver.advertised(Advert(address=ADDRESS, service_data={MANIFEST.services[0]: frame}), at)
         assert isinstance(answer, Answer)

@@ -48,7 +48,7 @@ class Home:
         self.driver: BTHomeDriver = open_driver("advert", Setup(devices=(self.device,), state=self.state))
 
     def answer(self, data: bytes, seconds: float) -> Answer:
-        advert = Advert(address=ADDRESS, rssi_dbm=-60, service_data={MANIFEST.service: data})
+        advert = Advert(address=ADDRESS, rssi_dbm=-60, service_data={MANIFEST.services[0]: data})
         answer = self.driver.advertised(advert, now(seconds))
         self.state = self.state if answer.state is None else answer.state
         return answer
@@ -115,7 +115,7 @@ def test_after_a_reboot_the_old_clock_hides_no_press() -> None:
     frame = plain(PRESS, packet=1)
     assert home.hear(frame, 0) == [PRESSED]
     home.restart()
-    advert = Advert(address=ADDRESS, service_data={MANIFEST.service: frame})
+    advert = Advert(address=ADDRESS, service_data={MANIFEST.services[0]: frame})
     rebooted = Now(START + dt.timedelta(seconds=300), 1000.0 + 20.0)
     assert len(home.driver.advertised(advert, rebooted).observations) == 1
 

@@ -212,7 +212,7 @@ def _button(name: str) -> DeviceConfig:
             {"links": (_LINK, _BLE), "devices": (_DEVICE, _button("b1"), _button("b2"))},
             "two BLE devices of one address",
         ),
-        ({"links": (_LINK, _BLE), "devices": (_DEVICE, _button("stick"))}, "a serial link and a BLE device"),
+        ({"links": (_LINK, _BLE), "devices": (_DEVICE, _button("stick"))}, "a link and a BLE device"),
         ({"devices": ()}, ""),
     ],
 )
