@@ -24,12 +24,14 @@ FOLDERS = sorted(
 )
 LINKS: list[tuple[str, LinkType]] = [(name, link) for name in FOLDERS for link in packages()[name].MANIFEST.links]
 SERIAL = [name for name, link in LINKS if link == "serial"]
-ADDRESSES = ("", "54:48:E6:8F:80:A5", "01825DAB")
+# A device that the driver takes, beside its vectors.
+EXAMPLE = "device.json"
 LONGEST_SUPERVISION_S = 24 * 3600
 
 
 def vectors(name: str) -> list[dict[str, Any]]:
     files = sorted((ROOT / "tests" / "vectors" / name).glob("*.json"))
+    files = [file for file in files if file.name != EXAMPLE]
     return [vector for file in files for vector in json.loads(file.read_text(encoding="utf-8"))]
 
 
@@ -43,17 +45,19 @@ def now(mono: float = 100.0) -> Now:
 
 
 def device(package: Package, link: LinkType, **changes: str | bytes) -> Device:
-    """Make a device that the driver takes on this link."""
+    """Return the example device of a driver, as it is on this link, with changes."""
     manifest = package.MANIFEST
-    profile = manifest.profiles[0] if manifest.profiles else ""
-    for address in ADDRESSES:
-        made = Device(id="d-1", address=address, profile=profile)
-        try:
-            package.open_driver(link, Setup(devices=(made,)))
-        except MalformedError:
-            continue
-        return msgspec.structs.replace(made, **changes)
-    raise AssertionError(f"{manifest.name}: takes none of the addresses {ADDRESSES} on {link}")
+    file = ROOT / "tests" / "vectors" / manifest.name / EXAMPLE
+    told = json.loads(file.read_text(encoding="utf-8"))
+    made = Device(
+        id="d-1",
+        address=told.get(f"{link}_address", told.get("address", "")),
+        profile=told.get("profile", ""),
+        key=bytes.fromhex(told["key"]) if "key" in told else None,
+        settings=told.get("settings", {}),
+    )
+    package.open_driver(link, Setup(devices=(made,)))
+    return msgspec.structs.replace(made, **changes)
 
 
 def test_every_folder_is_found() -> None:
@@ -99,6 +103,7 @@ def test_vector(name: str, vector: dict[str, Any]) -> None:
         key=bytes.fromhex(vector["key"]) if "key" in vector else None,
         address=vector.get("address", ""),
         characteristic=vector.get("characteristic"),
+        topic=vector.get("topic", ""),
         profile=vector.get("profile", ""),
     )
     narrowed = [
@@ -164,8 +169,14 @@ def test_no_input_raises(name: str, link: LinkType) -> None:
         elif link == "gatt":
             asked = driver.connected(at).actions
             for action in asked:
-                driver.value(action.characteristic, data, at)
+                driver.value(getattr(action, "characteristic", ""), data, at)
             answer = driver.value("0000ffff-0000-1000-8000-00805f9b34fb", data, at)
+            assert isinstance(driver.tick(at), Answer)
+        elif link == "topic":
+            topics = [vector.get("topic", "") for vector in vectors(name)] + ["", "$SYS/x", "a/b/c/d"]
+            for topic in topics:
+                answer = driver.message(topic, data, at, retained=bool(number % 2))
+            assert isinstance(driver.tick(at), Answer)
         else:
             answer = driver.received(data, at)
             assert isinstance(driver.tick(at), Answer)
