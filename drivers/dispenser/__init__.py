@@ -1,6 +1,7 @@
 """Medication dispensers that speak the open dispenser profile 1, over BLE or a serial line."""
 
 from drivers.base import GattDriver, LinkType, Manifest, SerialDriver, Setup
+from drivers.dispenser.control import CONTROLS
 from drivers.dispenser.gatt import SERVICE, GattDispenser
 from drivers.dispenser.plans import check_doses
 from drivers.dispenser.serial_line import SerialDispenser
@@ -19,6 +20,7 @@ MANIFEST = Manifest(
     supervision_s=900,
     baud=115200,
     services=(SERVICE,),
+    commands={name: control.title for name, control in CONTROLS.items()},
     bonded=True,
 )
 

@@ -13,6 +13,8 @@ from hub.domain.errors import MalformedError
 
 MAX_FRAME_BYTES = 256
 DELIMITER = 0
+# A clock without a network drifts by seconds a day, and summer time begins and ends.
+TIME_EVERY_S = 6 * 3600.0
 _CRC_BYTES = 2
 _PLAN_HEAD = struct.Struct("<HHB")
 _ENTRY = struct.Struct("<HBH")

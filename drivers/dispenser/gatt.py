@@ -1,5 +1,7 @@
 """A dispenser over BLE."""
 
+from collections.abc import Mapping
+
 from drivers.base import (
     NOTHING,
     Action,
@@ -8,11 +10,13 @@ from drivers.base import (
     Dose,
     Heard,
     Read,
+    Scalar,
     Setup,
     Subscribe,
     Write,
 )
-from drivers.dispenser.codec import current_time
+from drivers.dispenser.codec import TIME_EVERY_S, current_time
+from drivers.dispenser.control import control
 from drivers.dispenser.plans import PlanKeeper
 from drivers.dispenser.records import Records, status
 from hub.domain.clock import Now, TimeQuality
@@ -24,6 +28,7 @@ EVENT = _UUID.format(2)
 EVENT_ACK = _UUID.format(3)
 STATUS = _UUID.format(4)
 PLAN = _UUID.format(5)
+CONTROL = _UUID.format(6)
 CURRENT_TIME = "00002a2b-0000-1000-8000-00805f9b34fb"
 
 
@@ -34,15 +39,13 @@ class GattDispenser:
         self._device = device
         self._records = Records(setup.state, gaps_heal=False)
         self._plan = PlanKeeper(doses)
+        self._time_set: float | None = None
 
     def connected(self, now: Now) -> Answer:
         """Ask for the events first, then set the clock and look at status and plan."""
         self._plan.connected()
-        actions: list[Action] = [Subscribe(EVENT)]
-        if now.quality is not TimeQuality.UNKNOWN:
-            # Records carry UTC, so that is what the clock is set to.
-            actions.append(Write(CURRENT_TIME, current_time(now.utc)))
-        actions += [Subscribe(STATUS), Read(STATUS)]
+        self._time_set = None
+        actions: list[Action] = [Subscribe(EVENT), *self._set_time(now), Subscribe(STATUS), Read(STATUS)]
         if self._plan.kept:
             actions.append(Read(PLAN))
         return Answer(actions=tuple(actions))
@@ -60,9 +63,25 @@ class GattDispenser:
         except MalformedError as error:
             return Answer(bad=(f"{self._device.id}: status: {error}",))
 
-    def tick(self, now: Now) -> Answer:  # noqa: ARG002 - part of the protocol
-        """Nothing here depends on time passing."""
-        return NOTHING
+    def tick(self, now: Now) -> Answer:
+        """Keep the clock set while the link holds."""
+        return Answer(actions=tuple(self._set_time(now)))
+
+    def command(self, device_id: str, name: str, arguments: Mapping[str, Scalar], now: Now) -> Answer:  # noqa: ARG002 - part of the protocol
+        """Tell it what to do.
+
+        Raises:
+            MalformedError: It knows no such command.
+        """
+        return Answer(actions=(Write(CONTROL, control(name, arguments)),))
+
+    def _set_time(self, now: Now) -> list[Action]:
+        due = self._time_set is None or now.mono - self._time_set >= TIME_EVERY_S
+        if not due or now.quality is TimeQuality.UNKNOWN:
+            return []
+        self._time_set = now.mono
+        # Records carry UTC, so that is what the clock is set to.
+        return [Write(CURRENT_TIME, current_time(now.utc))]
 
     def _event(self, data: bytes, now: Now) -> Answer:
         taken = self._records.take(data, now)

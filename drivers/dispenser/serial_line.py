@@ -1,9 +1,12 @@
 """A dispenser on a serial line."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from drivers.base import NOTHING, Answer, Device, Dose, Heard, Send, Setup
-from drivers.dispenser.codec import Frame, Line, Received, frame, read_hello, set_time
+from drivers.base import NOTHING, Answer, Device, Dose, Heard, Scalar, Send, Setup
+from drivers.dispenser.codec import TIME_EVERY_S, Frame, Line, Received, frame, read_hello, set_time
+from drivers.dispenser.control import control
 from drivers.dispenser.plans import PlanKeeper
 from drivers.dispenser.records import Records, Taken, status
 from hub.domain.clock import Now, TimeQuality
@@ -13,8 +16,6 @@ from hub.domain.observation import Observation
 
 # A quiet dispenser is asked to say hello, which shows that it is there.
 HELLO_EVERY_S = 600.0
-# A clock without a network drifts by seconds a day, and summer time begins and ends.
-TIME_EVERY_S = 6 * 3600.0
 # A half frame that nothing follows is worth a line, once.
 UNFINISHED_S = 1.0
 _MODEL_CHARS = 40
@@ -63,6 +64,14 @@ class SerialDispenser:
         if self._line.unfinished() and now.mono - self._heard >= UNFINISHED_S:
             self._line.give_up()
         return self._joined(answers)
+
+    def command(self, device_id: str, name: str, arguments: Mapping[str, Scalar], now: Now) -> Answer:  # noqa: ARG002 - part of the protocol
+        """Tell it what to do.
+
+        Raises:
+            MalformedError: It knows no such command.
+        """
+        return Answer(actions=(Send(frame(Frame.CONTROL, control(name, arguments))),))
 
     def _set_time(self, now: Now) -> list[Send]:
         due = self._time_sent is None or now.mono - self._time_sent >= TIME_EVERY_S

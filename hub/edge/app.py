@@ -13,6 +13,7 @@ from hub.domain.clock import Clock, SystemClock
 from hub.domain.codes import Kind, Lane
 from hub.domain.errors import HubError, MalformedError
 from hub.edge.clockwatch import ClockWatch
+from hub.edge.commands import Commands
 from hub.edge.configuration import Configuration, Task, tasks
 from hub.edge.journal import Journal
 from hub.edge.links.ble import Adapter, Radio
@@ -57,6 +58,7 @@ class Edge:
             recorder=self.recorder,
             clock=clock,
             on_config=self.configuration.offered,
+            on_command=Commands(self.recorder, self._session_of).offered,
         )
         self.link = MqttLink(
             _mqtt_settings(settings),
@@ -136,6 +138,12 @@ class Edge:
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    def _session_of(self, device_id: str) -> Session | None:
+        for task, running in self.sessions.values():
+            if any(device.id == device_id for device in task.setup.devices):
+                return running
+        return None
 
     async def reconcile(self, wanted: dict[str, Task]) -> None:
         """Stop sessions that are no longer wanted as they are, and start those that are missing."""

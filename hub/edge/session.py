@@ -7,15 +7,15 @@ that the device says it once more.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from drivers import registry
-from drivers.base import NOTHING, Action, Answer, Driver
+from drivers.base import NOTHING, Action, Answer, Commanded, Driver, Scalar
 from hub.domain.clock import Clock, Now
-from hub.domain.errors import TransientError
+from hub.domain.errors import MalformedError, TransientError
 from hub.edge.configuration import Task
 from hub.edge.links.state import LinkState
 from hub.edge.recorder import Recorder
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _MAX_OUTSTANDING = 1000
 # Short, for an alarm button may be behind it; trying a port that is missing costs next to nothing.
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 5.0
+# A command that a device has not taken by then is given up, and never done later.
+COMMAND_S = 15.0
 # A link that held this long starts the waits anew.
 STEADY_S = 10.0
 
@@ -36,6 +38,15 @@ class Tell(Protocol):
     def __call__(self, now: Now, /) -> Answer:
         """Return the driver's answer."""
         ...
+
+
+class _Errand(NamedTuple):
+    """A command on its way to the driver."""
+
+    device_id: str
+    name: str
+    arguments: Mapping[str, Scalar]
+    done: "asyncio.Future[None]"
 
 
 class Session:
@@ -54,6 +65,7 @@ class Session:
         self._clock = clock
         self._outstanding = 0
         self._broken: str | None = None
+        self._errands: asyncio.Queue[_Errand] = asyncio.Queue()
 
     async def run(self) -> None:
         """Live through one link after the other, for ever."""
@@ -85,6 +97,44 @@ class Session:
         state = await self._recorder.state(self.task.state_name)
         setup = msgspec.structs.replace(self.task.setup, state=state)
         return registry.package(self.task.driver).open_driver(self.task.link_type, setup)
+
+    async def tell(self, device_id: str, name: str, arguments: Mapping[str, Scalar]) -> None:
+        """Let a device do something; return when it was told.
+
+        Raises:
+            MalformedError: It knows no such command, or the arguments do not fit.
+            TransientError: There is no link to it, or it did not take the command.
+        """
+        if not self.state.up:
+            raise TransientError(f"no link to {device_id}: {self.state.reason}")
+        errand = _Errand(device_id, name, arguments, asyncio.get_running_loop().create_future())
+        self._errands.put_nowait(errand)
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                await errand.done
+        except TimeoutError as error:
+            raise TransientError(f"{device_id} has not taken the command within {COMMAND_S:g} s") from error
+
+    async def _run_errands(self, driver: Driver, act: Callable[[tuple[Action, ...]], Awaitable[object]]) -> None:
+        """Do the commands that wait; those that were given up are left undone."""
+        while not self._errands.empty():
+            errand = self._errands.get_nowait()
+            if errand.done.done():
+                continue
+            if not isinstance(driver, Commanded):
+                errand.done.set_exception(MalformedError(f"{self.task.driver} takes no commands"))
+                continue
+            try:
+                answer = driver.command(errand.device_id, errand.name, errand.arguments, self._clock.now())
+                await act(await self._feed(_said(answer)))
+            except (MalformedError, TransientError) as error:
+                if not errand.done.done():
+                    errand.done.set_exception(error)
+                if isinstance(error, TransientError):
+                    raise
+            else:
+                if not errand.done.done():
+                    errand.done.set_result(None)
 
     async def _feed(self, tell: Tell, frame: bytes = b"") -> tuple[Action, ...]:
         """Ask the driver, commit what it says, and return what may be done now.
@@ -140,3 +190,10 @@ class Session:
             "faults": state.faults,
             "strangers": state.strangers.all(),
         }
+
+
+def _said(answer: Answer) -> Tell:
+    def tell(_now: Now) -> Answer:
+        return answer
+
+    return tell

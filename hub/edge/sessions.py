@@ -54,6 +54,7 @@ class SerialSession(Session):
                 if mono - ticked >= TICK_S or not data:
                     ticked = mono
                     await self._act(line, await self._feed(driver.tick))
+                    await self._run_errands(driver, partial(self._act, line))
 
     async def _act(self, line: SerialLine, actions: tuple[Action, ...]) -> None:
         for action in actions:
@@ -119,6 +120,7 @@ class GattSession(BleSession):
                         item = await values.get()
                 except TimeoutError:
                     going = await self._act(client, values, await self._feed(driver.tick))
+                    await self._run_errands(driver, partial(self._act, client, values))
                     continue
                 if item is None:
                     raise TransientError("disconnected")

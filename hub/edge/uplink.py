@@ -59,6 +59,7 @@ class Uplink:
         recorder: Holds the entries.
         clock: Tells the time.
         on_config: Takes a configuration's bytes; when it returns, the message is acknowledged.
+        on_command: The same for a command's bytes.
 
     Attributes:
         link: The MQTT link; set before :meth:`run`.
@@ -74,12 +75,14 @@ class Uplink:
         recorder: Recorder,
         clock: Clock,
         on_config: Callable[[bytes], Coroutine[Any, Any, None]],
+        on_command: Callable[[bytes], Coroutine[Any, Any, None]],
     ) -> None:
         self._hub_id = hub_id
         self._version = version
         self._recorder = recorder
         self._clock = clock
         self._on_config = on_config
+        self._on_command = on_command
         self._started_mono = clock.now().mono
         self._lanes = {lane: LaneState(lane, _WINDOW[lane]) for lane in Lane}
         self._wake = {lane: asyncio.Event() for lane in Lane}
@@ -93,7 +96,8 @@ class Uplink:
 
     def subscriptions(self) -> list[tuple[str, int]]:
         """What the link must subscribe to."""
-        return [(topic(self._hub_id, channel), 1) for channel in (Channel.DOWN_RECEIPT, Channel.DOWN_CONFIG)]
+        channels = (Channel.DOWN_RECEIPT, Channel.DOWN_CONFIG, Channel.DOWN_COMMAND)
+        return [(topic(self._hub_id, channel), 1) for channel in channels]
 
     def use(self, intervals: Intervals) -> None:
         """Take other intervals, from now on."""
@@ -171,6 +175,10 @@ class Uplink:
                     await self._receipted(incoming.payload)
                 elif incoming.topic == topic(self._hub_id, Channel.DOWN_CONFIG):
                     await self._on_config(incoming.payload)
+                elif incoming.topic == topic(self._hub_id, Channel.DOWN_COMMAND):
+                    # A device may take its time; receipts do not wait for it.
+                    self._spawn(self._commanded(incoming))
+                    continue
                 else:
                     log.warning("uplink: a message on unexpected topic %r", incoming.topic)
             except (MalformedError, RefusedError) as error:
@@ -182,6 +190,18 @@ class Uplink:
                 continue
             if self.link:
                 self.link.ack(incoming)
+
+    async def _commanded(self, incoming: Incoming) -> None:
+        try:
+            await self._on_command(incoming.payload)
+        except MalformedError as error:
+            self.doubtful += 1
+            log.warning("uplink: refused: %s", error)
+        except TransientError as error:
+            log.warning("uplink: %s", error)
+            return
+        if self.link:
+            self.link.ack(incoming)
 
     async def _receipted(self, payload: bytes) -> None:
         item = receipt.decode(payload)

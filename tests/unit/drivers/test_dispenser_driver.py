@@ -8,10 +8,10 @@ import pytest
 
 from drivers.base import Action, Answer, Device, Dose, Read, Send, Setup, Subscribe, Write
 from drivers.dispenser import open_driver
-from drivers.dispenser.codec import Frame, frame, plan, read_frame
-from drivers.dispenser.gatt import CURRENT_TIME, EVENT, EVENT_ACK, PLAN, STATUS, GattDispenser
+from drivers.dispenser.codec import TIME_EVERY_S, Frame, frame, plan, read_frame
+from drivers.dispenser.gatt import CONTROL, CURRENT_TIME, EVENT, EVENT_ACK, PLAN, STATUS, GattDispenser
 from drivers.dispenser.records import MISSING_S
-from drivers.dispenser.serial_line import HELLO_EVERY_S, TIME_EVERY_S, SerialDispenser
+from drivers.dispenser.serial_line import HELLO_EVERY_S, SerialDispenser
 from hub.domain.clock import UTC, Now, TimeQuality
 from hub.domain.errors import MalformedError
 
@@ -345,3 +345,29 @@ def test_an_unknown_frame_type_is_counted() -> None:
     answer = on_a_line().received(frame(Frame.CONTROL, b"\1") + event(record(1)), now())
     assert told(answer) == [("dose.dispensed", ())]
     assert "0x84" in answer.bad[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "opcode"), [("dispense_now", 1), ("remind", 2), ("self_test", 3), ("silence", 4)]
+)
+def test_a_command_goes_the_same_way_over_both_links(name: str, opcode: int) -> None:
+    assert over_ble().command("d-1", name, {}, now()).actions == (Write(CONTROL, bytes([opcode])),)
+    (sent,) = on_a_line().command("d-1", name, {}, now()).actions
+    assert isinstance(sent, Send)
+    assert read_frame(sent.data[:-1]) == (Frame.CONTROL, bytes([opcode]))
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("explode", {}), ("remind", {"dose": 1})])
+def test_a_command_that_it_does_not_know_is_refused(name: str, arguments: dict[str, int]) -> None:
+    for driver in (over_ble(), on_a_line()):
+        with pytest.raises(MalformedError, match=name):
+            driver.command("d-1", name, arguments, now())
+
+
+def test_a_link_that_holds_for_days_keeps_its_clock_set() -> None:
+    driver = over_ble()
+    assert driver.tick(now(60)).actions == ()
+    (written,) = driver.tick(now(TIME_EVERY_S)).actions
+    assert isinstance(written, Write)
+    assert written.characteristic == CURRENT_TIME
+    assert driver.tick(now(TIME_EVERY_S + 1)).actions == ()
