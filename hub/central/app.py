@@ -14,12 +14,13 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from hub.central import dose, presence
+from hub.central import commander, dose, presence
 from hub.central.api.app import create_app
 from hub.central.auditor import Auditor, phones_unreachable
 from hub.central.bulletin import News
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
+from hub.central.commander import Commander
 from hub.central.escalation import engine
 from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
@@ -68,7 +69,8 @@ async def run(settings: Settings) -> None:
     channel = ElksChannel(elks.base_url, elks.username, elks.password, elks.sender)
     hooks_url = f"{settings.http.public_url}/hooks/46elks/{settings.hook_secret}"
     sender = Sender(centre, {"sms": channel}, hooks_url)
-    clockwork = _clockwork(centre, supervision, keeper, sender)
+    teller = Commander(centre, listener.readings.link)
+    clockwork = _clockwork(centre, supervision, keeper, sender, teller)
     await centre.transact(keeper.arm)
     history, history_loops = _history(settings, store, clock)
     app = create_app(
@@ -111,7 +113,9 @@ def _site(store: Store) -> Directory:
     return site
 
 
-def _clockwork(centre: Centre, supervision: Supervision, keeper: SiteKeeper, sender: Sender) -> Clockwork:
+def _clockwork(
+    centre: Centre, supervision: Supervision, keeper: SiteKeeper, sender: Sender, teller: Commander
+) -> Clockwork:
     """Say who does what is due."""
     return Clockwork(
         centre,
@@ -125,8 +129,9 @@ def _clockwork(centre: Centre, supervision: Supervision, keeper: SiteKeeper, sen
             DEAF: supervision.deaf_due,
             engine.UNREACHABLE: phones_unreachable,
             CHANGED: keeper.changed,
+            commander.ANSWER: commander.unanswered,
         },
-        {outbox.SEND: lambda subject: sender.start(int(subject))},
+        {outbox.SEND: lambda subject: sender.start(int(subject)), commander.TELL: teller.start},
     )
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from hub.central import dose
+from hub.central import commander, dose
 from hub.central.centre import Tx
 from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
@@ -44,6 +44,8 @@ def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
         for event in parcel.events:
             device = tx.site.devices.get(event.subject)
             row = _row(event, device, tx.now.utc)
+            if event.data.kind is Kind.DEVICE_ANSWERED:
+                commander.answered(tx, event)
             found = _found(tx, event, device, rules)
             if found is None:
                 dull.append(row)

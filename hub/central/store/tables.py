@@ -214,6 +214,22 @@ devices = sa.Table(
     sa.Column("rssi_dbm", sa.Integer),
 )
 
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("id", Name, primary_key=True),
+    sa.Column("hub_id", Name, nullable=False),
+    sa.Column("device_id", Name, nullable=False),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("arguments", sa.Text, nullable=False),  # JSON
+    sa.Column("asked_by", sa.String(64), nullable=False),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("answered_at", Instant),
+    sa.Index("ix_commands_device", "device_id", "asked_at"),
+)
+
 sites = sa.Table(
     "sites",
     metadata,
