@@ -180,6 +180,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         actions: To be done once that is committed, in this order.
         bad: Why bytes were passed over, one line for each frame, naming the byte; counted and shown.
         strangers: Addresses heard that are assigned to nobody, for commissioning.
+        profiles: Of those strangers that have said what they are: the profile, by address.
     """
 
     observations: tuple[Heard, ...] = ()
@@ -187,6 +188,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     bad: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+    profiles: Mapping[str, str] = {}
 
 
 NOTHING = Answer()
