@@ -6,12 +6,16 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hub.cli import bench, decode, run, site
+from hub.cli import bench, decode, devices_tell, run, site
 from hub.cli.table import Parser
 from hub.domain.errors import HubError
 
-COMMANDS = (*run.COMMANDS, *site.COMMANDS, *decode.COMMANDS, *bench.COMMANDS)
-_GROUPS = {"site": "Apply and export the site file.", "user": "Accounts of the console."}
+COMMANDS = (*run.COMMANDS, *site.COMMANDS, *decode.COMMANDS, *devices_tell.COMMANDS, *bench.COMMANDS)
+_GROUPS = {
+    "site": "Apply and export the site file.",
+    "user": "Accounts of the console.",
+    "devices": "Find, assign, test and command the devices of a home.",
+}
 
 
 def parser() -> Parser:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.central import dose, ingest
+from hub.central import commander, dose, ingest
 from hub.central.auditor import phones_unreachable
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
@@ -45,6 +45,7 @@ class DeskCentre:
         self.presence.listening_since = self.clock.now().utc
         self.supervision = Supervision(self.presence)
         self.carried: list[int] = []
+        self.commands_told: list[str] = []
         self.clockwork = Clockwork(
             self.centre,
             {
@@ -57,8 +58,12 @@ class DeskCentre:
                 DEAF: self.supervision.deaf_due,
                 engine.UNREACHABLE: phones_unreachable,
                 "site.changed": lambda _tx, _subject: None,
+                commander.ANSWER: commander.unanswered,
             },
-            {outbox.SEND: lambda subject: self.carried.append(int(subject))},
+            {
+                outbox.SEND: lambda subject: self.carried.append(int(subject)),
+                commander.TELL: self.commands_told.append,
+            },
         )
         self._seq = 0
 
