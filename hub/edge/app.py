@@ -69,7 +69,7 @@ class Edge:
         )
         self.uplink.link = self.link
         services = frozenset(uuid for p in registry.packages().values() for uuid in p.MANIFEST.services)
-        self.radio = Radio(Adapter(), services)
+        self.radio = Radio(Adapter(), services, report=self.recorder.say)
         self.supervisor = Supervisor()
         self.sessions: dict[str, tuple[Task, Session]] = {}
         self._changed = asyncio.Event()

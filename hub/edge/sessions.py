@@ -1,6 +1,7 @@
 """The three kinds of sessions: a serial line, a device that advertises, a device that is connected to."""
 
 import asyncio
+import logging
 from functools import partial
 from typing import cast
 
@@ -14,6 +15,7 @@ from drivers.base import (
     AdvertDriver,
     Disconnect,
     GattDriver,
+    Parting,
     Read,
     Send,
     SerialDriver,
@@ -27,6 +29,8 @@ from hub.edge.links.ble import Radio
 from hub.edge.links.serial import SerialLine, open_line
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 GATT_TICK_S = 0.5
@@ -82,6 +86,7 @@ class BleSession(Session):
         raise NotImplementedError
 
     def _heard(self, advert: Advert) -> None:
+        self.state.heard(advert.rssi_dbm)
         if self._adverts.full():
             self._adverts.get_nowait()  # the newest counts
         self._adverts.put_nowait(advert)
@@ -106,61 +111,89 @@ class GattSession(BleSession):
         while not self._adverts.empty():
             self._adverts.get_nowait()  # from before: the device may be gone
         await self._adverts.get()
-        values: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        values = _Values()
         bonded = registry.package(self.task.driver).MANIFEST.bonded
-        async with self._radio.connection(
-            self._address, bonded=bonded, on_lost=lambda: values.put_nowait(None)
-        ) as client:
-            driver = cast("GattDriver", await self._open_driver())
-            self.state.went_up()
-            going = await self._act(client, values, await self._feed(driver.connected))
-            while going:
-                try:
-                    async with asyncio.timeout(GATT_TICK_S):
-                        item = await values.get()
-                except TimeoutError:
-                    going = await self._act(client, values, await self._feed(driver.tick))
-                    await self._run_errands(driver, partial(self._act, client, values))
-                    continue
-                if item is None:
-                    raise TransientError("disconnected")
-                tell = partial(driver.value, *item)
-                going = await self._act(client, values, await self._feed(tell, item[1]))
+        driver: GattDriver | None = None
+        try:
+            async with self._radio.connection(
+                self._address, bonded=bonded, on_lost=lambda: values.put_nowait(None)
+            ) as client:
+                driver = cast("GattDriver", await self._open_driver())
+                self.state.went_up()
+                await self._talk(client, driver, values)
+        finally:
+            if driver is not None:
+                await self._keep(driver, values)
 
-    async def _act(
-        self,
-        client: BleakClient,
-        values: "asyncio.Queue[tuple[str, bytes] | None]",
-        actions: tuple[Action, ...],
-    ) -> bool:
+    async def _talk(self, client: BleakClient, driver: GattDriver, values: "_Values") -> None:
+        """Go between device and driver until the driver has had enough.
+
+        Raises:
+            TransientError: The link ended before.
+        """
+        going = await self._act(client, values, await self._feed(driver.connected))
+        while going:
+            try:
+                async with asyncio.timeout(GATT_TICK_S):
+                    item = await values.get()
+            except TimeoutError:
+                going = await self._act(client, values, await self._feed(driver.tick))
+                await self._run_errands(driver, partial(self._act, client, values))
+                continue
+            if item is None:
+                raise TransientError("disconnected")
+            tell = partial(driver.value, *item)
+            going = await self._act(client, values, await self._feed(tell, item[1]))
+
+    async def _keep(self, driver: GattDriver, values: "_Values") -> None:
+        """Journal what came before the link ended: the device takes it for delivered, and has forgotten it."""
+        while not values.empty():
+            if (item := values.get_nowait()) is not None:
+                await self._feed(partial(driver.value, *item), item[1])
+        if isinstance(driver, Parting):
+            await self._feed(driver.disconnected)
+
+    async def _act(self, client: BleakClient, values: "_Values", actions: tuple[Action, ...]) -> bool:
         """Do what the driver asked for; tell whether the connection goes on."""
         try:
             async with asyncio.timeout(_ATT_TIMEOUT_S):
                 for action in actions:
-                    match action:
-                        case Subscribe(uuid):
-                            await client.start_notify(uuid, _into(values, uuid))
-                        case Read(uuid):
-                            values.put_nowait((uuid, bytes(await client.read_gatt_char(uuid))))
-                        case Write(uuid, data):
-                            await client.write_gatt_char(uuid, data, response=True)
-                        case Disconnect():
-                            return False
+                    if isinstance(action, Disconnect):
+                        return False
+                    await self._do(client, values, action)
         except TimeoutError as error:
             raise TransientError("the device does not answer") from error
         except (BleakError, OSError, EOFError) as error:
             raise TransientError(f"{type(error).__name__}: {error}") from error
         return True
 
+    async def _do(self, client: BleakClient, values: "_Values", action: Action) -> None:
+        try:
+            match action:
+                case Subscribe(uuid):
+                    await client.start_notify(uuid, _into(values, uuid))
+                case Read(uuid):
+                    values.put_nowait((uuid, bytes(await client.read_gatt_char(uuid))))
+                case Write(uuid, data):
+                    await client.write_gatt_char(uuid, data, response=True)
+        except BleakError as error:
+            if not (isinstance(action, Subscribe | Read | Write) and action.optional and client.is_connected):
+                raise
+            log.info("link %s: goes on without %s: %s", self.task.name, action.characteristic, error)
 
-def _into(values: "asyncio.Queue[tuple[str, bytes] | None]", uuid: str) -> "_Notified":
+
+# What was notified, indicated or read, by characteristic; ``None``: the link is gone.
+_Values = asyncio.Queue[tuple[str, bytes] | None]
+
+
+def _into(values: _Values, uuid: str) -> "_Notified":
     return _Notified(values, uuid)
 
 
 class _Notified:
     """Puts what is notified into the queue."""
 
-    def __init__(self, values: "asyncio.Queue[tuple[str, bytes] | None]", uuid: str) -> None:
+    def __init__(self, values: _Values, uuid: str) -> None:
         self._values = values
         self._uuid = uuid
 

@@ -51,6 +51,9 @@ class BumbleAdapter(Adapter):
         self.scanner = {"scanning_mode": "active", "backend": BumbleScanner, "bumble": self}
         self.client = {"backend": BumbleClient, "bumble": self}
 
+    async def reset(self) -> None:
+        """Do nothing: the transport was closed, and to open it starts the controller anew."""
+
     @property
     def lost(self) -> bool:
         """The transport has ended: the dongle was pulled, or the simulator stopped."""
@@ -97,9 +100,14 @@ def static_address(identity: str) -> str:
 
 
 class _Merged:
-    """What a device has said in advertisements and scan responses together, as BlueZ gives it."""
+    """What a device has said in advertisements and scan responses together, as BlueZ gives it.
 
-    def __init__(self) -> None:
+    Args:
+        identity: Who it is, whatever address it uses now.
+    """
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
         self.name: str | None = None
         self.tx_power: int | None = None
         self.makers: dict[int, bytes] = {}
@@ -145,6 +153,7 @@ class BumbleScanner(BaseBleakScanner):
         self.seen_devices = {}
         self._merged.clear()
         device.on(Device.EVENT_ADVERTISEMENT, self._heard)
+        device.on(Device.EVENT_KEY_STORE_UPDATE, self._merged.clear)  # a new bond: a rotating address has a name
         try:
             await device.start_scanning(active=self._active, filter_duplicates=False)
         except BaseBumbleError as error:
@@ -156,6 +165,7 @@ class BumbleScanner(BaseBleakScanner):
         if device is None or self._adapter.lost:
             return
         device.remove_listener(Device.EVENT_ADVERTISEMENT, self._heard)
+        device.remove_listener(Device.EVENT_KEY_STORE_UPDATE, self._merged.clear)
         try:
             await device.stop_scanning()
         except BaseBumbleError as error:
@@ -168,7 +178,7 @@ class BumbleScanner(BaseBleakScanner):
             if len(self._merged) >= _REMEMBERED:  # random addresses go by for ever
                 self._merged.clear()
                 self.seen_devices.clear()
-            merged = self._merged[address] = _Merged()
+            merged = self._merged[address] = _Merged(self._identity(advertisement.address))
         for kind, raw in advertisement.data.ad_structures:
             try:
                 merged.take(kind, AdvertisingData.ad_data_to_object(kind, raw))
@@ -184,8 +194,17 @@ class BumbleScanner(BaseBleakScanner):
             platform_data=(advertisement,),
         )
         if self.is_allowed_uuid(data.service_uuids):
-            known = self.create_or_update_device(address, address, merged.name, advertisement.address, data)
+            # Each address of a device that rotates them has its own entry: it is connected to by the newest.
+            at = advertisement.address
+            known = self.create_or_update_device(address, merged.identity, merged.name, at, data)
             self.call_detection_callbacks(known, data)
+
+    def _identity(self, address: Address) -> str:
+        """Return the address that a device bonded with; its own when it did not, or does not rotate."""
+        device = self._adapter.device
+        if device is None or device.address_resolver is None or not address.is_resolvable:
+            return address_text(address)
+        return address_text(device.address_resolver.resolve(address) or address)
 
 
 def address_text(address: Address) -> str:

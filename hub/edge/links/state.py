@@ -6,6 +6,15 @@ from collections import OrderedDict
 log = logging.getLogger(__name__)
 
 MAX_STRANGERS = 64
+# Receivers of small hubs end near -95 dBm; below this, adverts are lost and connections break.
+WEAK_DBM = -90
+# Told as good again only when it is so by this much, for it swings.
+_SWING_DB = 5
+
+
+def weakness(rssi_dbm: int | None) -> str:
+    """Return the end of a sentence on a link whose signal is weak, else nothing."""
+    return f"; weak signal, {rssi_dbm} dBm" if rssi_dbm is not None and rssi_dbm < WEAK_DBM else ""
 
 
 class Strangers:
@@ -41,6 +50,7 @@ class LinkState:
         bad: Frames passed over.
         faults: Exceptions of the driver, which has none in theory.
         strangers: Who was heard there and is assigned to nobody.
+        rssi_dbm: How strongly its device was heard last.
     """
 
     def __init__(self, name: str) -> None:
@@ -51,6 +61,8 @@ class LinkState:
         self.bad = 0
         self.faults = 0
         self.strangers = Strangers()
+        self.rssi_dbm: int | None = None
+        self._weak = False
 
     def went_up(self) -> None:
         """Note and log that the link is usable."""
@@ -63,3 +75,15 @@ class LinkState:
         if self.up or reason != self.reason:
             log.warning("link %s: down: %s", self.name, reason)
         self.up, self.reason = False, reason
+
+    def heard(self, rssi_dbm: int | None) -> None:
+        """Note how strong the signal is; that it is weak is logged once."""
+        self.rssi_dbm = rssi_dbm
+        if rssi_dbm is None:
+            return
+        if not self._weak and rssi_dbm < WEAK_DBM:
+            self._weak = True
+            log.warning("link %s: weak signal, %d dBm: bring hub and device nearer", self.name, rssi_dbm)
+        elif self._weak and rssi_dbm >= WEAK_DBM + _SWING_DB:
+            self._weak = False
+            log.info("link %s: signal is good again, %d dBm", self.name, rssi_dbm)
