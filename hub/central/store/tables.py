@@ -110,6 +110,8 @@ incidents = sa.Table(
     sa.Column("closed_by", sa.String(64)),
     sa.Column("outcome", sa.String(32)),
     sa.Column("cause", sa.String(32)),
+    sa.Column("test_id", Number),  # the test mode it came up in
+    sa.Column("test_phone", Name),  # who is told of a test, instead of the plan
     sa.Index("ix_incidents_state", "state", "id"),
     sa.Index("ix_incidents_need", "need"),
 )
@@ -212,6 +214,25 @@ devices = sa.Table(
     sa.Column("last_kind", Name),
     sa.Column("battery_pct", sa.Integer),
     sa.Column("rssi_dbm", sa.Integer),
+    sa.Column("wiring", sa.String(64)),  # digest of how it is assigned; a change takes it out of service
+    sa.Column("in_service_at", Instant),
+    sa.Column("in_service_by", sa.String(64)),
+    sa.Column("in_service_incident", Number),  # the test that was acknowledged
+)
+
+device_tests = sa.Table(
+    "device_tests",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("device_id", Name, nullable=False),
+    sa.Column("running", Name, unique=True),  # the device while its test mode lasts: one each
+    sa.Column("phone", Name, nullable=False),
+    sa.Column("wiring", sa.String(64), nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("started_by", sa.String(64), nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_by", sa.String(64)),
 )
 
 commands = sa.Table(
