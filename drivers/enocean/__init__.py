@@ -1,20 +1,21 @@
-"""EnOcean: pendants, pull cords and contacts without batteries, heard through a stick that speaks ESP3."""
+"""EnOcean: pendants, pull cords, contacts, detectors and mats, heard through a stick that speaks ESP3."""
 
 from drivers.base import LinkType, Manifest, Setup
 from drivers.enocean.driver import EnOceanDriver
-from drivers.enocean.profiles import PROFILES
-from drivers.registry import check_device
+from drivers.enocean.profiles import MATS, PROFILES, SETTINGS
+from drivers.registry import check_device, settings_of
 from hub.domain.errors import MalformedError
 
 __all__ = ["MANIFEST", "open_driver"]
 
 MANIFEST = Manifest(
     name="enocean",
-    title="EnOcean pendant, pull cord or contact (USB stick)",
+    title="EnOcean pendant, pull cord, contact, detector or mat (USB stick)",
     links=("serial",),
     profiles=tuple(PROFILES),
     address="[0-9A-F]{8}",
-    # A contact repeats its state every 20 to 100 minutes, a button never speaks by itself: the longest
+    settings=SETTINGS,
+    # A sensor repeats its state every 20 to 100 minutes, a button never speaks by itself: the longest
     # silence allowed of anything that can raise an alarm.
     supervision_s=24 * 3600,
     baud=57600,
@@ -25,13 +26,17 @@ def open_driver(link: LinkType, setup: Setup) -> EnOceanDriver:
     """Open the driver for all devices of one stick.
 
     Raises:
-        MalformedError: The link, or a device's address, key or profile does not fit.
+        MalformedError: The link, or a device's address, key, profile or a setting does not fit.
     """
     if link not in MANIFEST.links:
         raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
+    settings = {}
     for device in setup.devices:
         check_device(MANIFEST, device)
+        settings[device.id] = settings_of(MANIFEST, device)
+        if settings[device.id]["mat"] not in MATS:
+            raise MalformedError(f"settings 'mat': write one of {', '.join(MATS)}")
     addresses = [device.address for device in setup.devices]
     if len(set(addresses)) != len(addresses):
         raise MalformedError("address: two devices on one stick have the same")
-    return EnOceanDriver(setup)
+    return EnOceanDriver(setup, settings)

@@ -11,7 +11,7 @@ from drivers.base import Answer, Device, Send, Setup
 from drivers.enocean import open_driver
 from drivers.enocean.driver import EnOceanDriver
 from drivers.enocean.esp3 import GAP_S, HEADER_BYTES, MAX_BODY_BYTES, READ_BASE_ID, SYNC, Stream, crc8, packet
-from drivers.enocean.profiles import PROFILES
+from drivers.enocean.profiles import PROFILES, SETTINGS, Said
 from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError
 
@@ -255,7 +255,11 @@ def test_no_input_raises_or_fills_the_memory(chunks: list[tuple[bytes, float]], 
     assert not heard._stream._buffer
 
 
-@given(payload=st.binary(min_size=1, max_size=1), status=st.integers(0, 255))
+@given(payload=st.binary(min_size=4, max_size=4), status=st.integers(0, 255))
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_payload_of_a_profile_is_read(profile: str, payload: bytes, status: int) -> None:
-    PROFILES[profile].read(payload, status)
+    row = PROFILES[profile]
+    facts = row.read(Said(payload[: row.size], status, {name: each.default for name, each in SETTINGS.items()}))
+    names = [fact.state.name for fact in facts if fact.state]
+    assert len(set(names)) == len(names)
+    assert all(fact.kind or fact.state for fact in facts)
