@@ -138,22 +138,31 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """Ask for notifications or indications of a characteristic."""
+    """Ask for notifications or indications of a characteristic.
+
+    ``optional``: a device that has none, or refuses, is talked to all the same.
+    """
 
     characteristic: str
+    optional: bool = False
 
 
 class Read(msgspec.Struct, frozen=True):
-    """Read a characteristic; the value comes back through ``value``."""
+    """Read a characteristic; the value comes back through ``value``.
+
+    ``optional``: a device that has none, or refuses, is talked to all the same.
+    """
 
     characteristic: str
+    optional: bool = False
 
 
 class Write(msgspec.Struct, frozen=True):
-    """Write a characteristic, with response."""
+    """Write a characteristic, with response; ``optional`` as for :class:`Subscribe`."""
 
     characteristic: str
     data: bytes
+    optional: bool = False
 
 
 class Disconnect(msgspec.Struct, frozen=True):
@@ -254,6 +263,15 @@ class TopicDriver(Protocol):
 
     def tick(self, now: Now) -> Answer:
         """Called about once a second, for what depends on time passing."""
+        ...
+
+
+@runtime_checkable
+class Parting(Protocol):
+    """A GATT driver that holds something back while it is connected, such as a minute's mean."""
+
+    def disconnected(self, now: Now) -> Answer:
+        """The link is gone: tell what was held back; actions are no longer carried out."""
         ...
 
 
