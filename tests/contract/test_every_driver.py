@@ -122,7 +122,7 @@ def test_what_does_not_fit_is_refused_by_name(name: str, link: LinkType) -> None
     package = packages()[name]
     manifest = package.MANIFEST
     wrong = {
-        "address": device(package, link, address="nowhere"),
+        "address": device(package, link, address="nowhere/#"),
         "key": device(package, link, key=bytes(manifest.key_bytes + 1)),
         "profile": device(package, link, profile="Z9-99-99"),
     }
