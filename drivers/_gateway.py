@@ -1,0 +1,386 @@
+"""What drivers of gateways on the home's own broker share: what is news, what is a repeat, what is only old.
+
+A message is *live*, or *retained*: kept by the broker and handed over with the subscription, so that it may be
+old and may have been told before. It is *dated* where the gateway says when the device spoke.
+
+- A state is told when it changes. The same state again is ``device.alive``.
+- An alarm that nobody was told of is raised, however it comes: retained, late or dated wrongly, and flagged so.
+- Nothing retained or late ends anything, unless its date shows that it is newer than what is known. A state
+  that an undated retained message contradicts is *not known*: whatever comes next counts as a change.
+- After a gap (we or the gateway were away) something may have been missed: the first live message that repeats
+  an alarm is raised again, flagged ``after_gap``.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Container, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from drivers.base import NOTHING, Answer, Device, Heard
+from hub.domain.clock import UTC, Now, TimeQuality
+from hub.domain.codes import Kind, Lane, lane
+from hub.domain.errors import MalformedError
+from hub.domain.observation import Observation, Value
+
+# Gateways send a few hundred bytes; whole descriptions of a node stay far below this.
+MAX_BYTES = 64 * 1024
+# An undated message with the same bytes within this time is one that was delivered twice. Longer, and a
+# second press would be taken for it; shorter, and the press is counted twice, which harms nobody.
+SAME_S = 2.0
+# A gateway that publishes several times a second need not fill the journal.
+ALIVE_EVERY_S = 60.0
+# An alarm that is still on is told again after this: the message that said "over" may have been lost.
+STILL_ON_S = 3600.0
+# How far a gateway's clock may be ahead of ours.
+AHEAD = dt.timedelta(minutes=5)
+_EARLIEST = dt.datetime(2020, 1, 1, tzinfo=UTC)
+_RECENT = 16
+_MAX_WORD = 64
+# Unix seconds beyond this are no date at all.
+_FAR_S = 1e11
+
+RETAINED, LATE, BAD_TIME, AFTER_GAP = "retained", "late", "bad_time", "after_gap"
+# Those that go on doing harm for as long as they are on.
+_REMINDED = {Kind.SMOKE_DETECTED, Kind.CO_DETECTED, Kind.HEAT_DETECTED, Kind.WATER_DETECTED, Kind.ALARM_PRESSED}
+
+
+class Switched(NamedTuple):
+    """A state that is on or off.
+
+    Attributes:
+        name: By which the device's states are told apart.
+        on: What it is now.
+        when_on: What is told when it goes on.
+        when_off: What is told when it goes off; ``None`` where the vocabulary has no word for it.
+        value: Told with it.
+        flags: Told with it.
+    """
+
+    name: str
+    on: bool
+    when_on: Kind
+    when_off: Kind | None = None
+    value: Value = None
+    flags: tuple[str, ...] = ()
+
+
+class Event(NamedTuple):
+    """Something that happened, each time that it is said."""
+
+    kind: Kind
+    value: Value = None
+    unit: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+class Message(NamedTuple):
+    """What a gateway says of one device.
+
+    Attributes:
+        device: Which.
+        said: In its order.
+        key: What makes two messages the same message.
+        raw: Told as the frame; it must hold no more than what was understood.
+        retained: The broker had kept it.
+        date: When the device spoke, where the gateway says so and can be believed.
+        bad_date: It says so and cannot be believed.
+        battery_pct: State of charge.
+    """
+
+    device: Device
+    said: Sequence[Switched | Event]
+    key: bytes
+    raw: bytes
+    retained: bool = False
+    date: dt.datetime | None = None
+    bad_date: bool = False
+    battery_pct: int | None = None
+
+
+class Known(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What is remembered of one device across restarts.
+
+    Attributes:
+        on: Its states.
+        told: When each that is on was last told, Unix seconds.
+        newest: Date of the newest message, Unix seconds.
+        recent: Fingerprints of the last messages that told something, oldest first.
+        offline: The gateway has lost it.
+        battery: State of charge told last.
+    """
+
+    on: dict[str, bool] = {}
+    told: dict[str, float] = {}
+    newest: float = 0.0
+    recent: list[str] = []
+    offline: bool = False
+    battery: int | None = None
+
+
+class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """All that is remembered, by device id.
+
+    Attributes:
+        devices: By device id.
+        gateway_lost: The gateway itself is gone.
+    """
+
+    devices: dict[str, Known] = {}
+    gateway_lost: bool = False
+
+
+class _Turn(NamedTuple):
+    """One message being read, with what is known and odd about it."""
+
+    message: Message
+    known: Known
+    now: Now
+    flags: tuple[str, ...] = ()
+    old: bool = False
+    told_before: bool = False
+
+
+class Gateway:
+    """Decides what of a gateway's messages is told.
+
+    Args:
+        devices: Those that are assigned.
+        state: What was remembered.
+    """
+
+    def __init__(self, devices: Sequence[Device], state: bytes) -> None:
+        self.devices = {device.address: device for device in devices}
+        self._state = _load(state)
+        self._gap: set[tuple[str, str]] = set()
+        self._alive: dict[str, float] = {}
+        self._same: dict[str, float] = {}
+
+    def gap(self) -> None:
+        """Something may have been missed: what is on may have been off meanwhile."""
+        self._gap = {(device, name) for device, known in self._state.devices.items() for name in known.on}
+
+    def read(self, message: Message, now: Now) -> Answer:
+        """Tell what is news in a message."""
+        known = self._state.devices.setdefault(message.device.id, Known())
+        print_ = fingerprint(message.key)
+        told_before = print_ in known.recent
+        if self._delivered_twice(message, print_, now) or (told_before and message.date):
+            return NOTHING
+        old = _is_old(message.date, known, now)
+        odd = ((RETAINED, message.retained), (LATE, old), (BAD_TIME, message.bad_date))
+        flags = tuple(flag for flag, holds in odd if holds)
+        turn = _Turn(message, known, now, flags, old, told_before)
+        before = dict(known.on)
+        told = [event for said in message.said if (event := self._news(turn, said))]
+        if told:
+            known.recent = [*known.recent, print_][-_RECENT:]
+            self._alive[message.device.id] = now.mono
+        else:
+            told = self._sign_of_life(turn)
+        if not told and known.on == before:
+            return NOTHING
+        heard = tuple(self._heard(turn, event) for event in told)
+        return Answer(observations=heard, state=msgspec.json.encode(self._state))
+
+    def available(self, message: Message, now: Now, *, online: bool) -> Answer:
+        """Take what the gateway says of its contact with a device."""
+        known = self._state.devices.setdefault(message.device.id, Known())
+        if known.offline is not online:
+            # What the broker kept does not show that the device lives now.
+            if not online or message.retained:
+                return NOTHING
+            told = Event(Kind.DEVICE_ALIVE, {"reason": "online"})
+        elif online:
+            known.offline = False
+            told = Event(Kind.DEVICE_ALIVE, {"reason": "online"})
+        else:
+            known.offline = True
+            told = Event(Kind.DEVICE_FAULT, {"reason": "offline"})
+        return self._said(message, told, now)
+
+    def gateway(self, message: Message | None, now: Now, *, online: bool) -> Answer:
+        """Take what is said of the gateway itself, and tell a change once.
+
+        Args:
+            message: For the device that tells it; ``None``: there is none.
+            now: This moment.
+            online: It is there.
+        """
+        if self._state.gateway_lost is not online:
+            return NOTHING
+        self._state.gateway_lost = not online
+        self.gap()
+        if message is None:
+            return Answer(state=msgspec.json.encode(self._state))
+        kind = Kind.DEVICE_ALIVE if online else Kind.DEVICE_FAULT
+        return self._said(message, Event(kind, {"reason": "gateway online" if online else "gateway offline"}), now)
+
+    def _said(self, message: Message, event: Event, now: Now) -> Answer:
+        known = self._state.devices.setdefault(message.device.id, Known())
+        turn = _Turn(message, known, now, (RETAINED,) if message.retained else ())
+        return Answer(observations=(self._heard(turn, event),), state=msgspec.json.encode(self._state))
+
+    def _delivered_twice(self, message: Message, print_: str, now: Now) -> bool:
+        seen = self._same.pop(print_, None)
+        while self._same and now.mono - self._same[oldest := next(iter(self._same))] >= SAME_S:
+            del self._same[oldest]
+        self._same[print_] = now.mono
+        return not message.date and not message.retained and seen is not None and now.mono - seen < SAME_S
+
+    def _news(self, turn: _Turn, said: Switched | Event) -> Event | None:
+        if isinstance(said, Event):
+            # An undated press that was kept, with the bytes of one that was told: most likely the same.
+            return None if turn.message.retained and turn.told_before else said
+        known, name = turn.known, said.name
+        key = (turn.message.device.id, name)
+        before = known.on.get(name)
+        if turn.old:
+            # It is over, or was told before; one that would raise an alarm is told all the same.
+            raises = said.on and before is not True and lane(said.when_on, critical=True) is Lane.ALARM
+            return Event(said.when_on, said.value, flags=said.flags) if raises else None
+        if turn.message.retained and not said.on and turn.message.date is None:
+            if before is not False:
+                known.on.pop(name, None)  # it may be older than what we know
+            return None
+        known.on[name] = said.on
+        if not said.on:
+            self._gap.discard(key)
+            ends = before is True or (before is None and not turn.message.retained)
+            return Event(said.when_off, said.value, flags=said.flags) if ends and said.when_off else None
+        flags = said.flags
+        if before is True:
+            if key in self._gap and not turn.message.retained:
+                flags = (*flags, AFTER_GAP)
+            elif not self._still_on(turn, said):
+                return None
+        if not turn.message.retained:
+            self._gap.discard(key)
+        known.told[name] = turn.now.utc.timestamp()
+        return Event(said.when_on, said.value, flags=flags)
+
+    def _still_on(self, turn: _Turn, said: Switched) -> bool:
+        if said.when_on not in _REMINDED or turn.message.retained:
+            return False
+        return abs(turn.now.utc.timestamp() - turn.known.told.get(said.name, 0.0)) >= STILL_ON_S
+
+    def _sign_of_life(self, turn: _Turn) -> list[Event]:
+        """Tell that a device lives; what the broker kept does not show it."""
+        if turn.message.retained or turn.old:
+            return []
+        pct = turn.message.battery_pct
+        if pct is not None and pct != turn.known.battery:
+            turn.known.battery = pct
+            self._alive[turn.message.device.id] = turn.now.mono
+            return [Event(Kind.BATTERY_LEVEL, pct, "%")]
+        last = self._alive.get(turn.message.device.id)
+        if last is not None and turn.now.mono - last < ALIVE_EVERY_S:
+            return []
+        self._alive[turn.message.device.id] = turn.now.mono
+        return [Event(Kind.DEVICE_ALIVE)]
+
+    def _heard(self, turn: _Turn, event: Event) -> Heard:
+        message = turn.message
+        observation = Observation(
+            kind=event.kind,
+            time=message.date or turn.now.utc,
+            value=event.value,
+            unit=event.unit,
+            battery_pct=message.battery_pct,
+            flags=(*turn.flags, *event.flags),
+            raw=message.raw.hex(),
+        )
+        return Heard(message.device.id, observation)
+
+
+def fingerprint(key: bytes) -> str:
+    """Return what a message is known by later."""
+    return hashlib.blake2b(key, digest_size=8).hexdigest()
+
+
+def json_of(payload: bytes) -> Any:  # noqa: ANN401 -- whatever it is
+    """Read a payload.
+
+    Raises:
+        MalformedError: It is too long, no JSON, nested too deeply, or holds a number that is none.
+    """
+    if len(payload) > MAX_BYTES:
+        raise MalformedError(f"byte {MAX_BYTES}: payload of {len(payload)} bytes, {MAX_BYTES} at most")
+    if not payload:
+        raise MalformedError("byte 0: the payload is empty")
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise MalformedError(f"no JSON: {error}") from error
+    except RecursionError as error:
+        raise MalformedError("no JSON: nested too deeply") from error
+
+
+def object_of(payload: bytes) -> dict[str, Any]:
+    """Read a payload that must be a JSON object.
+
+    Raises:
+        MalformedError: It is something else.
+    """
+    found = json_of(payload)
+    if not isinstance(found, dict):
+        raise MalformedError(f"byte 0: a JSON object is needed, not {type(found).__name__}")
+    return found
+
+
+def scalars(found: dict[str, Any], names: Container[str]) -> bytes:
+    """Return the members of these names as JSON: what was understood, and nothing of what else stood there."""
+    kept = {name: value for name, value in found.items() if name in names and _is_scalar(value)}
+    return msgspec.json.encode(kept)
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _MAX_WORD)
+
+
+def number(value: object, low: float, high: float) -> float | None:
+    """Return a number of a range, or ``None`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        return None
+    return float(value)
+
+
+def percent(value: object) -> int | None:
+    """Return a state of charge, or ``None`` where it is none."""
+    pct = number(value, 0, 100)
+    return None if pct is None else round(pct)
+
+
+def dated(unix_s: object, now: Now) -> tuple[dt.datetime | None, bool]:
+    """Return an instant that a gateway tells in Unix seconds, and whether it cannot be believed.
+
+    While our own clock is not set, the gateway's is believed whenever it is not in the past century.
+    """
+    seconds = number(unix_s, 0, _FAR_S)
+    if seconds is None:
+        return None, unix_s is not None
+    instant = dt.datetime.fromtimestamp(seconds, tz=UTC)
+    if instant < _EARLIEST or (instant > now.utc + AHEAD and now.quality is not TimeQuality.UNKNOWN):
+        return None, True
+    return instant, False
+
+
+def _is_old(date: dt.datetime | None, known: Known, now: Now) -> bool:
+    """Tell whether a message is older than one that was read before, and remember the newest date."""
+    if date is None:
+        return False
+    at = date.timestamp()
+    # A date in the future was believed before a clock was set: it must not make all that follows old.
+    if at < known.newest <= (now.utc + AHEAD).timestamp():
+        return True
+    known.newest = at
+    return False
+
+
+def _load(state: bytes) -> State:
+    """Read a state; with a damaged one everything counts as a change."""
+    try:
+        return msgspec.json.decode(state, type=State) if state else State()
+    except (msgspec.DecodeError, ValueError):
+        return State()

@@ -1,0 +1,35 @@
+"""Zigbee2MQTT: contacts, leak and smoke detectors and alarm buttons behind a gateway on the home's broker."""
+
+from drivers.base import LinkType, Manifest, Setup
+from drivers.registry import check_device
+from drivers.zigbee2mqtt.driver import Zigbee2MqttDriver
+from hub.domain.errors import MalformedError
+
+__all__ = ["MANIFEST", "open_driver"]
+
+MANIFEST = Manifest(
+    name="zigbee2mqtt",
+    title="Zigbee device behind Zigbee2MQTT",
+    links=("topic",),
+    # A friendly name of one level, or the IEEE address that stands for it. Wildcards and controls are no names.
+    address=r"[^/+#\x00-\x1f]{1,100}",
+    # Battery devices report at least once a day or every 25 hours; the longest silence that is allowed.
+    supervision_s=24 * 3600,
+    topics=("+", "+/availability", "bridge/state", "bridge/health"),
+)
+
+
+def open_driver(link: LinkType, setup: Setup) -> Zigbee2MqttDriver:
+    """Open the driver for all devices of one gateway.
+
+    Raises:
+        MalformedError: The link, or a device's address or key does not fit.
+    """
+    if link not in MANIFEST.links:
+        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
+    for device in setup.devices:
+        check_device(MANIFEST, device)
+    addresses = [device.address for device in setup.devices]
+    if len(set(addresses)) != len(addresses):
+        raise MalformedError("address: two devices behind one gateway have the same")
+    return Zigbee2MqttDriver(setup)
