@@ -150,10 +150,9 @@ class BumbleScanner(BaseBleakScanner):
         device = self._adapter.device
         if device is None:
             raise BleakError("no adapter")
-        self.seen_devices = {}
-        self._merged.clear()
+        self._forget()
         device.on(Device.EVENT_ADVERTISEMENT, self._heard)
-        device.on(Device.EVENT_KEY_STORE_UPDATE, self._merged.clear)  # a new bond: a rotating address has a name
+        device.on(Device.EVENT_KEY_STORE_UPDATE, self._forget)  # a new bond: a rotating address has a name
         try:
             await device.start_scanning(active=self._active, filter_duplicates=False)
         except BaseBumbleError as error:
@@ -165,19 +164,22 @@ class BumbleScanner(BaseBleakScanner):
         if device is None or self._adapter.lost:
             return
         device.remove_listener(Device.EVENT_ADVERTISEMENT, self._heard)
-        device.remove_listener(Device.EVENT_KEY_STORE_UPDATE, self._merged.clear)
+        device.remove_listener(Device.EVENT_KEY_STORE_UPDATE, self._forget)
         try:
             await device.stop_scanning()
         except BaseBumbleError as error:
             raise BleakError(f"cannot stop: {error}") from error
+
+    def _forget(self) -> None:
+        self._merged.clear()
+        self.seen_devices.clear()
 
     def _heard(self, advertisement: Advertisement) -> None:
         address = address_text(advertisement.address)
         merged = self._merged.get(address)
         if merged is None:
             if len(self._merged) >= _REMEMBERED:  # random addresses go by for ever
-                self._merged.clear()
-                self.seen_devices.clear()
+                self._forget()
             merged = self._merged[address] = _Merged(self._identity(advertisement.address))
         for kind, raw in advertisement.data.ad_structures:
             try:
