@@ -1,6 +1,7 @@
 # make demo              the whole chain on this machine, with a story   (ARGS=--once: played once and judged)
 # make test              everything that proves it: lint, types, contracts between modules, all tests
 # make bench             the figures, as JSON
+# make fuzz              hostile bytes for every codec, a minute each
 # make lint              ruff, mypy and import-linter alone
 # make lock              pin the packages anew after pyproject.toml has changed
 
@@ -10,7 +11,7 @@ ARGS ?=
 # Both start many processes; without bytecode on the disk each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test bench lint lock clean
+.PHONY: demo test bench fuzz lint lock clean
 
 demo:
 	@scripts/install demo
@@ -26,6 +27,10 @@ bench:
 	@scripts/install-servers
 	@scripts/install test
 	@$(BIN)/hub bench $(ARGS)
+
+fuzz:
+	@scripts/install test
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 lint:
 	@scripts/install test

@@ -13,8 +13,11 @@ import pytest
 from drivers.base import Advert, Answer, Device, LinkType, Package, SerialDriver, Setup
 from drivers.decode import decode
 from drivers.registry import packages
+from firmware_sim.devices import kinds
 from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError
+from tests.fakes.drivers import example, vectors
+from tests.fuzz.target import seeds, target
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(
@@ -24,15 +27,7 @@ FOLDERS = sorted(
 )
 LINKS: list[tuple[str, LinkType]] = [(name, link) for name in FOLDERS for link in packages()[name].MANIFEST.links]
 SERIAL = [name for name, link in LINKS if link == "serial"]
-# A device that the driver takes, beside its vectors.
-EXAMPLE = "device.json"
 LONGEST_SUPERVISION_S = 24 * 3600
-
-
-def vectors(name: str) -> list[dict[str, Any]]:
-    files = sorted((ROOT / "tests" / "vectors" / name).glob("*.json"))
-    files = [file for file in files if file.name != EXAMPLE]
-    return [vector for file in files for vector in json.loads(file.read_text(encoding="utf-8"))]
 
 
 VECTORS = [
@@ -46,16 +41,7 @@ def now(mono: float = 100.0) -> Now:
 
 def device(package: Package, link: LinkType, **changes: str | bytes) -> Device:
     """Return the example device of a driver, as it is on this link, with changes."""
-    manifest = package.MANIFEST
-    file = ROOT / "tests" / "vectors" / manifest.name / EXAMPLE
-    told = json.loads(file.read_text(encoding="utf-8"))
-    made = Device(
-        id="d-1",
-        address=told.get(f"{link}_address", told.get("address", "")),
-        profile=told.get("profile", ""),
-        key=bytes.fromhex(told["key"]) if "key" in told else None,
-        settings=told.get("settings", {}),
-    )
+    made = example(package.MANIFEST.name, link)
     package.open_driver(link, Setup(devices=(made,)))
     return msgspec.structs.replace(made, **changes)
 
@@ -84,6 +70,12 @@ def test_page_has_a_body(name: str) -> None:
     assert text.startswith("# ")
     assert len(text.split()) > 150
     assert f'driver = "{name}"' in text
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_it_can_be_simulated(name: str) -> None:
+    offered = [kind for kind in kinds() if kind.partition(".")[0] == name]
+    assert offered, f"firmware_sim/devices has no kind {name!r} or {name}.…"
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -181,6 +173,13 @@ def test_no_input_raises(name: str, link: LinkType) -> None:
             answer = driver.received(data, at)
             assert isinstance(driver.tick(at), Answer)
         assert isinstance(answer, Answer)
+
+
+@pytest.mark.parametrize(("name", "link"), LINKS)
+def test_what_fuzzing_has_kept_breaks_nothing(name: str, link: LinkType) -> None:
+    tried = target(name, link)
+    for data in seeds(name, link):
+        tried(data)
 
 
 def _told(driver: SerialDriver, chunks: list[bytes]) -> list[tuple[str, str]]:
