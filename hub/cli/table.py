@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hub.domain.clock import Now, SystemClock
-from hub.domain.errors import MalformedError
 
 Parser = argparse.ArgumentParser
 _STORE = "sqlite:///central.db"
@@ -70,15 +69,3 @@ def date(text: str) -> dt.date:
     if not 2000 <= date.year < 2200:
         raise argparse.ArgumentTypeError(f"{text!r} is no date of our time; write it as 2026-11-23")
     return date
-
-
-def octets(what: str, text: str) -> bytes:
-    """Read hexadecimal digits.
-
-    Raises:
-        MalformedError: They are none; ``what`` names the argument.
-    """
-    try:
-        return bytes.fromhex(text.replace(":", " ").removeprefix("0x"))
-    except ValueError as error:
-        raise MalformedError(f"{what}: write hexadecimal digits, two for each byte") from error
