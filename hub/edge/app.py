@@ -17,6 +17,7 @@ from hub.edge.commands import Commands
 from hub.edge.configuration import Configuration, Task, tasks
 from hub.edge.journal import Journal
 from hub.edge.links.ble import Adapter, Radio
+from hub.edge.links.topic import KEEP_S
 from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
@@ -153,7 +154,7 @@ class Edge:
                 await self.supervisor.stop(f"session {name}")
         for name, task in wanted.items():
             if name not in self.sessions:
-                made = session(task, self.recorder, self._clock, self.radio)
+                made = session(task, self.recorder, self._clock, self.radio, _home_settings(self._settings))
                 self.sessions[name] = (task, made)
                 self.supervisor.start(f"session {name}", made.run)
 
@@ -184,6 +185,19 @@ def _mqtt_settings(settings: Settings) -> MqttSettings:
         tls_cert=table.tls_cert,
         tls_key=table.tls_key,
         keepalive_s=table.keepalive_s,
+    )
+
+
+def _home_settings(settings: Settings) -> MqttSettings:
+    """Return the home's own broker; it keeps the sessions of our links while we are away."""
+    table = settings.home_broker
+    return MqttSettings(
+        host=table.host,
+        port=table.port,
+        client_id=f"home-{settings.hub_id}",
+        username=table.username,
+        password=table.password,
+        session_expiry_s=KEEP_S,
     )
 
 

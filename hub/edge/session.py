@@ -8,6 +8,7 @@ that the device says it once more.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -136,8 +137,15 @@ class Session:
                 if not errand.done.done():
                     errand.done.set_result(None)
 
-    async def _feed(self, tell: Tell, frame: bytes = b"") -> tuple[Action, ...]:
+    async def _feed(
+        self, tell: Tell, frame: bytes = b"", safe: Callable[[], None] | None = None
+    ) -> tuple[Action, ...]:
         """Ask the driver, commit what it says, and return what may be done now.
+
+        Args:
+            tell: What the driver is told.
+            frame: The bytes behind it, for the log of a driver that fails.
+            safe: Called once what the driver said is on the disk, or when it said nothing.
 
         Raises:
             TransientError: It was not committed, or an earlier answer was not.
@@ -152,16 +160,20 @@ class Session:
         for stranger in answer.strangers:
             self.state.strangers.add(stranger)
         if not answer.observations and answer.state is None:
+            if safe:
+                safe()
             return answer.actions
         states = {} if answer.state is None else {self.task.state_name: answer.state}
         done = self._recorder.submit(answer.observations, now, states=states, critical=self.task.critical)
         if answer.actions or self._outstanding >= _MAX_OUTSTANDING:
             if not await done:
                 raise TransientError("not journalled: the device is not answered")
+            if safe:
+                safe()
             return answer.actions
         # Nothing waits for this one: read on, so that an alarm is not held up by a reading's commit.
         self._outstanding += 1
-        done.add_done_callback(self._committed)
+        done.add_done_callback(partial(self._committed, safe))
         return ()
 
     def _ask(self, tell: Callable[[Now], Answer], now: Now, frame: bytes) -> Answer:
@@ -173,10 +185,14 @@ class Session:
             log.exception("link %s: driver %s fails on %s", self.task.name, self.task.driver, frame.hex())
             return NOTHING
 
-    def _committed(self, done: "asyncio.Future[bool]") -> None:
+    def _committed(self, safe: Callable[[], None] | None, done: "asyncio.Future[bool]") -> None:
         self._outstanding -= 1
-        if not done.cancelled() and (error := done.exception()):
+        if done.cancelled():
+            return
+        if error := done.exception():
             self._broken = str(error)
+        elif safe and done.result():
+            safe()
 
     def figures(self) -> dict[str, Any]:
         """Return the link's state for display."""

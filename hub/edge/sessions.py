@@ -1,10 +1,11 @@
-"""The three kinds of sessions: a serial line, a device that advertises, a device that is connected to."""
+"""The kinds of sessions: a serial line, a device that advertises or is connected to, a gateway on a broker."""
 
 import asyncio
 import logging
 from functools import partial
 from typing import cast
 
+import msgspec
 from bleak import BleakClient
 from bleak.exc import BleakError
 
@@ -16,24 +17,32 @@ from drivers.base import (
     Disconnect,
     GattDriver,
     Parting,
+    Publish,
     Read,
     Send,
     SerialDriver,
     Subscribe,
+    TopicDriver,
     Write,
 )
 from hub.domain.clock import Clock
-from hub.domain.errors import TransientError
+from hub.domain.errors import RefusedError, TransientError
 from hub.edge.configuration import Task
 from hub.edge.links.ble import Radio
 from hub.edge.links.serial import SerialLine, open_line
+from hub.edge.links.topic import TopicLine, open_topics
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
+from hub.wire.mqtt import MqttSettings
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 GATT_TICK_S = 0.5
+TOPIC_TICK_S = 1.0
+# A broker that has not answered by then is said to be away, while it is tried on.
+_BROKER_S = 2.0
+_HOME = MqttSettings(client_id="home")
 # Adverts or values that may wait while a commit is under way; what is more is repeated by the device.
 _QUEUE = 256
 # An answer to a read or a write that takes longer means that the link is dead (ATT, volume 3 part F, 3.3.3).
@@ -201,9 +210,64 @@ class _Notified:
         self._values.put_nowait((self._uuid, bytes(data)))
 
 
-def session(task: Task, recorder: Recorder, clock: Clock, radio: Radio) -> Session:
-    """Make the session for a task."""
+class TopicSession(Session):
+    """A gateway of other devices on the home's own broker.
+
+    Args:
+        task: What to do.
+        recorder: Where observations go.
+        clock: Tells the time.
+        home: The broker, and as whom.
+    """
+
+    def __init__(self, task: Task, recorder: Recorder, clock: Clock, home: MqttSettings) -> None:
+        super().__init__(task, recorder, clock)
+        self._home = home
+
+    async def _live(self) -> None:
+        filters = registry.package(self.task.driver).MANIFEST.topics
+        async with open_topics(self._home, self.task.link.base or "", filters) as line:
+            while not await line.connected(_BROKER_S):
+                self.state.went_down(f"no answer from the broker at {self._home.host}:{self._home.port}")
+            driver = cast("TopicDriver", await self._open_driver())
+            self.state.went_up()
+            await self._act(line, await self._feed(driver.opened))
+            ticked = self._clock.now().mono
+            while True:
+                message = await line.read(TOPIC_TICK_S)
+                if message:
+                    tell = partial(driver.message, message.topic, message.payload, retained=message.retain)
+                    # Without its bytes: they may hold a position or a name, which no log may.
+                    await self._act(line, await self._feed(tell, safe=line.hold()))
+                mono = self._clock.now().mono
+                if mono - ticked >= TOPIC_TICK_S:
+                    ticked = mono
+                    await self._act(line, await self._feed(driver.tick))
+                    await self._run_errands(driver, partial(self._act, line))
+
+    async def _act(self, line: TopicLine, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            if isinstance(action, Publish):
+                try:
+                    await line.publish(action.topic, action.payload)
+                except RefusedError as error:
+                    log.error("link %s: %s", self.task.name, error)  # noqa: TRY400 -- the broker's sentence says it
+
+
+def session(task: Task, recorder: Recorder, clock: Clock, radio: Radio, home: MqttSettings = _HOME) -> Session:
+    """Make the session for a task.
+
+    Args:
+        task: What to do.
+        recorder: Where observations go.
+        clock: Tells the time.
+        radio: For devices in the air.
+        home: The home's own broker; its client id is the first part of a link's.
+    """
     if task.link_type == "serial":
         return SerialSession(task, recorder, clock)
+    if task.link_type == "topic":
+        named = msgspec.structs.replace(home, client_id=f"{home.client_id}-{task.link.id}")
+        return TopicSession(task, recorder, clock, named)
     kind = GattSession if task.link_type == "gatt" else AdvertSession
     return kind(task, recorder, clock, radio)

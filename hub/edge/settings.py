@@ -42,6 +42,22 @@ class MqttTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keepalive_s: int = 10
 
 
+class HomeBrokerTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[home_broker]``: the MQTT broker in the home itself, on which gateways publish.
+
+    Attributes:
+        host: Name or address.
+        port: TCP port.
+        username: Where the broker asks for one.
+        password: With it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+
+
 class BleTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[ble]``: where the radio is.
 
@@ -59,6 +75,7 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         hub_id: Which hub this is.
         data_dir: Where the journal lives: a real disk, not a RAM disk.
         mqtt: The broker.
+        home_broker: Where gateways publish.
         ble: The radio.
         journal: How much the journal may hold.
     """
@@ -66,6 +83,7 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hub_id: str
     data_dir: str
     mqtt: MqttTable = MqttTable()
+    home_broker: HomeBrokerTable = HomeBrokerTable()
     ble: BleTable = BleTable()
     journal: Limits = Limits()
 
@@ -90,6 +108,8 @@ def _check(settings: Settings) -> None:
         raise MalformedError(f"data_dir {settings.data_dir!r}: write the whole path, from /")
     if settings.mqtt.port not in _PORTS:
         raise MalformedError(f"[mqtt] port {settings.mqtt.port}: use 1 to 65535")
+    if settings.home_broker.port not in _PORTS:
+        raise MalformedError(f"[home_broker] port {settings.home_broker.port}: use 1 to 65535")
     if settings.mqtt.keepalive_s < 1:
         raise MalformedError(f"[mqtt] keepalive_s {settings.mqtt.keepalive_s}: use 1 or more, best 10")
     if (settings.mqtt.tls_cert is None) != (settings.mqtt.tls_key is None):
