@@ -21,6 +21,8 @@ from hub.central.bulletin import News
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
 from hub.central.commander import Commander
+from hub.central.commissioning import mode, route
+from hub.central.commissioning.untaken import untaken
 from hub.central.escalation import engine
 from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
@@ -130,6 +132,8 @@ def _clockwork(
             engine.UNREACHABLE: phones_unreachable,
             CHANGED: keeper.changed,
             commander.ANSWER: commander.unanswered,
+            mode.END: mode.over,
+            route.UNTAKEN: partial(untaken, rules=standard()),
         },
         {outbox.SEND: lambda subject: sender.start(int(subject)), commander.TELL: teller.start},
     )

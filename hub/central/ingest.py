@@ -7,9 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import sqlalchemy as sa
 
 from hub.central import commander, dose
 from hub.central.centre import Tx
+from hub.central.commissioning import mode
+from hub.central.commissioning.mode import Mode
 from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
 from hub.central.site.model import Device
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 _DEAD_LETTER_BYTES = 64 * 1024
+_IN_TEST_MODE = "The device is in test mode."
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -38,6 +42,7 @@ class Parcel(msgspec.Struct, frozen=True):
 
 def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
     """Store everything in the parcels and raise what must be raised. Repeated delivery changes nothing."""
+    modes = mode.running(tx.connection, tx.now.utc)
     dull: list[dict[str, Any]] = []
     telling: list[tuple[dict[str, Any], Finding, Action]] = []
     for parcel in parcels:
@@ -46,7 +51,7 @@ def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
             row = _row(event, device, tx.now.utc)
             if event.data.kind is Kind.DEVICE_ANSWERED:
                 commander.answered(tx, event)
-            found = _found(tx, event, device, rules)
+            found = _found(tx, event, device, rules, modes.get(event.subject))
             if found is None:
                 dull.append(row)
             else:
@@ -60,16 +65,23 @@ def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
         if action == "note" and finding.need not in noted:
             dull.append(row)  # there is nothing to add it to
             continue
+        row["test"] = finding.test
         number = tx.connection.scalar(insert.returning(observations.c.id), row)
         if number is None:
             continue  # it was delivered before
         if action == "note":
             desk.add_note(tx, finding.need, finding.reason, int(number))
         else:
-            desk.raise_incident(tx, msgspec.structs.replace(finding, observation_id=int(number)))
+            _raise(tx, msgspec.structs.replace(finding, observation_id=int(number)))
             noted.add(finding.need)
     if dull:
         tx.connection.execute(insert, dull)
+
+
+def _raise(tx: Tx, finding: Finding) -> None:
+    number = desk.raise_incident(tx, finding)
+    if finding.test_id is not None:
+        mode.await_answer(tx, number)
 
 
 def unkeepable(parcel: Parcel, error: Exception) -> Parcel:
@@ -122,14 +134,31 @@ def occurred(event: Event, received_at: dt.datetime) -> dt.datetime:
     return min(event.time, received_at)
 
 
-def _found(tx: Tx, event: Event, device: Device | None, rules: RuleSet) -> tuple[Finding, Action] | None:
+def _found(
+    tx: Tx, event: Event, device: Device | None, rules: RuleSet, tested: Mode | None
+) -> tuple[Finding, Action] | None:
     """Decide what an observation is; ``None``: it is stored and nobody is told."""
     if not _belongs(tx, event, device):
         return _from_nowhere(tx, event, device), "raise"
+    at = occurred(event, tx.now.utc)
+    if device is not None and tested is not None and mode.holds(tested, event.data.kind, _flags(event), at):
+        return _test(tx, event, device, _decide(tx, event, device, rules, at), tested), "raise"
+    return _real(tx, event, device, rules, at)
+
+
+def _real(
+    tx: Tx, event: Event, device: Device | None, rules: RuleSet, at: dt.datetime
+) -> tuple[Finding, Action] | None:
     if event.data.kind not in rules.kinds:
         return None
-    at = occurred(event, tx.now.utc)
-    decision = rules.decide(
+    decision = _decide(tx, event, device, rules, at)
+    if decision.action == "hold":
+        return None
+    return _finding(tx, event, device, decision, at), decision.action
+
+
+def _decide(tx: Tx, event: Event, device: Device | None, rules: RuleSet, at: dt.datetime) -> Decision:
+    return rules.decide(
         Facts(
             kind=event.data.kind,
             local=at.astimezone(ZoneInfo(tx.site.site.site.timezone)),
@@ -140,9 +169,6 @@ def _found(tx: Tx, event: Event, device: Device | None, rules: RuleSet) -> tuple
             assigned=device is not None and device.resident is not None,
         )
     )
-    if decision.action == "hold":
-        return None
-    return _finding(tx, event, device, decision, at), decision.action
 
 
 def _flags(event: Event) -> tuple[str, ...]:
@@ -183,7 +209,54 @@ def _finding(
         room=device.room if device else "",
         flags=_flags(event),
         test=event.data.test,
+        # What is odd keeps its way to those on call, and so does all of a site without a test phone.
+        test_phone=tx.site.site.site.test_phone if event.data.test and not _flags(event) else None,
     )
+
+
+def _test(tx: Tx, event: Event, device: Device, decision: Decision, tested: Mode) -> Finding:
+    """Find what comes of a device in test mode: a test for its technician, whatever the rules say of it."""
+    alarm = decision.action == "raise"
+    return Finding(
+        incident_class="technical",
+        kind=event.data.kind,
+        severity=decision.severity if alarm else Severity.NORMAL,
+        need=f"test:{tested.id}:{device.id}",
+        reason=f"{_IN_TEST_MODE} {decision.reason}" if alarm else _IN_TEST_MODE,
+        zone=tx.site.zone_of(event.hub_id, device.resident),
+        occurred_at=occurred(event, tx.now.utc),
+        resident_id=device.resident,
+        device_id=device.id,
+        hub_id=event.hub_id,
+        room=device.room,
+        test=True,
+        test_id=tested.id,
+        test_phone=tested.phone,
+    )
+
+
+def in_earnest(tx: Tx, row: sa.Row[Any], rules: RuleSet) -> tuple[Finding, Action] | None:
+    """Decide what an observation that was kept as a test is, if it was none; ``None``: nobody is told."""
+    event = Event(
+        id=row.event_id,
+        source=envelope.SOURCE_PREFIX + row.hub_id,
+        subject=row.device_id,
+        time=row.time,
+        timequality=TimeQuality(row.timequality),
+        epoch=row.epoch,
+        seq=row.seq,
+        data=envelope.Data(
+            kind=Kind(row.kind),
+            value=None if row.value is None else msgspec.json.decode(row.value),
+            flags=tuple(row.flags.split()),
+        ),
+    )
+    device = tx.site.devices.get(row.device_id)
+    if not _belongs(tx, event, device):
+        found: tuple[Finding, Action] | None = _from_nowhere(tx, event, device), "raise"
+    else:
+        found = _real(tx, event, device, rules, occurred(event, row.received_at))
+    return found and (msgspec.structs.replace(found[0], observation_id=row.id), found[1])
 
 
 def _from_nowhere(tx: Tx, event: Event, device: Device | None) -> Finding:

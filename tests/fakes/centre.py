@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ from hub.central import commander, dose, ingest
 from hub.central.auditor import phones_unreachable
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
+from hub.central.commissioning import mode, route
+from hub.central.commissioning.untaken import untaken
 from hub.central.escalation import engine
 from hub.central.ingest import Parcel
 from hub.central.notify import outbox
@@ -57,6 +60,8 @@ class DeskCentre:
                 DEVICE: self.supervision.device_due,
                 DEAF: self.supervision.deaf_due,
                 engine.UNREACHABLE: phones_unreachable,
+                mode.END: mode.over,
+                route.UNTAKEN: partial(untaken, rules=RULES),
                 "site.changed": lambda _tx, _subject: None,
                 commander.ANSWER: commander.unanswered,
             },

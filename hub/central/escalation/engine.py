@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.centre import Tx
+from hub.central.commissioning import route
 from hub.central.escalation import plan
 from hub.central.escalation.plan import Position
 from hub.central.incidents import record
@@ -83,6 +84,10 @@ def message_failed(tx: Tx, message_id: int, reason: str) -> None:
     if message.incident_id is None:
         return
     record.note(tx, message.incident_id, "not_reached", ENGINE, f"{message.phone}: {reason}")
+    if record.get(tx, message.incident_id).test_id is not None:
+        # Nobody can be told that it is a test: whether it is one is asked now.
+        clockwork.schedule(tx, tx.now.utc, route.UNTAKEN, str(message.incident_id))
+        return
     _give_way(tx, message)
 
 
@@ -106,7 +111,7 @@ def unattended(connection: sa.Connection) -> list[int]:
 
 def _move(tx: Tx, incident: record.Incident, begin: Position, *, again: bool) -> None:
     """Go to the first step from ``begin`` that reaches somebody, and tell them."""
-    move = plan.move(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, begin)
+    move = route.move(tx.site, incident, tx.now.utc, begin)
     for reason in move.reasons:
         record.note(tx, incident.id, "passed_over", ENGINE, reason)
     record.change(tx, incident.id, plan_round=move.position.round, plan_step=move.position.step)
@@ -128,6 +133,8 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
     """Start the next step when no message of this one can still be answered."""
     incident = record.get(tx, message.incident_id)
     here = Position(incident.plan_round, incident.plan_step)
+    if incident.test_phone is not None:
+        return  # there is no other phone; the same one is told again
     if incident.state != State.ALERTING or here != Position(message.plan_round, message.plan_step):
         return
     awaited = sa.select(due.c.id).where(

@@ -5,6 +5,7 @@ import datetime as dt
 import msgspec
 
 from hub.central.centre import Tx
+from hub.central.commissioning import service
 from hub.central.escalation import engine
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
@@ -30,6 +31,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         observation_id: The observation it rests on, or ``None``.
         flags: What was odd about it.
         unprotected: Residents who cannot be heard while it lasts.
+        test: It is a test.
+        test_id: The test mode it came in, or ``None``.
+        test_phone: Who is told of the test instead of the plan, or ``None``.
     """
 
     incident_class: str
@@ -47,6 +51,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     test: bool = False
     unprotected: tuple[str, ...] = ()
+    test_id: int | None = None
+    test_phone: str | None = None
+
+    def because(self, reason: str) -> "Finding":
+        """Return the same finding with a further reason."""
+        return msgspec.structs.replace(self, reason=f"{self.reason} {reason}")
 
 
 def raise_incident(tx: Tx, finding: Finding) -> int:
@@ -86,6 +96,11 @@ def act(
     taken = {"taken_by": actor, "taken_at": tx.now.utc}
     record.change(tx, number, state=state, **taken)
     record.note(tx, number, event, actor, note)
+    if row.test_phone is not None:
+        # A test is over when somebody has seen it: nobody is to go there.
+        service.acknowledged(tx, row, actor)
+        _close(tx, number, actor, Outcome.NO_HELP_NEEDED, Cause.TEST, note)
+        return State.CLOSED
     engine.taken(tx, record.get(tx, number))
     return state
 
@@ -134,11 +149,15 @@ def _open(tx: Tx, finding: Finding) -> int:
             "open_key": finding.need,
             "plan_round": 0,
             "plan_step": 0,
+            "test_id": finding.test_id,
+            "test_phone": finding.test_phone,
         },
     )
     number = sql.new_id(result)
     record.link(tx, number, finding.observation_id)
     record.note(tx, number, "opened", CENTRE, finding.reason)
+    if finding.incident_class == "care" and not finding.test:
+        service.say_untested(tx, number, finding.device_id)
     engine.start(tx, record.get(tx, number))
     return number
 

@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from hub.central.centre import Tx
+from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
 from hub.central.notify.words import EVENTS, Answer, Word, read
@@ -131,10 +132,14 @@ class _Talk:
         if event not in TABLE[State(row.state)]:
             return self._too_late(row)
         try:
-            desk.act(self._tx, row.id, event, self._actor, note=f"reply {self._inbound.provider_ref}")
+            state = desk.act(self._tx, row.id, event, self._actor, note=f"reply {self._inbound.provider_ref}")
         except RefusedError as error:
-            state = self._say(f"state.{row.state}")
-            return self._refuse("refused", str(error), number=row.id, state=state, incident=row.id)
+            said = self._say(f"state.{row.state}")
+            return self._refuse("refused", str(error), number=row.id, state=said, incident=row.id)
+        if state is State.CLOSED:  # a test: nobody is to go there
+            proven = row.device_id in service.in_service(self._tx.connection)
+            key = "reply.in_service" if proven else "reply.tested"
+            return _Verdict(self._say(key, number=row.id, device=row.device_id), row.id)
         return _Verdict(self._say(f"reply.{answer.word}", number=row.id), row.id)
 
     def _too_late(self, row: record.Incident) -> _Verdict:

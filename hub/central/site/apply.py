@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from hub.central.commissioning import service
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
 from hub.central.site.model import Site
@@ -19,7 +20,8 @@ _SUBJECT = "site"
 def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by: str) -> int:
     """Store a site that was checked, and tell running centres that it holds now.
 
-    Hubs and devices that were there keep the time since which they are supervised; new ones begin now.
+    Hubs and devices that were there keep the time since which they are supervised; new ones begin now. A device
+    that is assigned otherwise than before is no longer in service.
 
     Args:
         connection: An open transaction of the store.
@@ -39,6 +41,7 @@ def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by
     )
     _assign(connection, hubs, hubs.c.hub_id, (hub.id for hub in site.hubs), now)
     _assign(connection, devices, devices.c.device_id, (device.id for device in site.devices), now)
+    service.rewire(connection, site, now, applied_by)
     connection.execute(
         audit.insert().values(
             at=now.utc, actor=applied_by[:64], action="site.applied", subject=f"site:{version}", detail=""

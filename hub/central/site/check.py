@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 
+from hub.central.commissioning import route
 from hub.central.escalation.calendar import calendar
 from hub.central.escalation.rota import time_zone
 from hub.central.site import check_devices, check_plans
@@ -57,6 +58,7 @@ def errors(found: list[Finding]) -> list[Finding]:
 def _settings(site: Site, found: Collector) -> None:
     found.read(("site", "timezone"), lambda: time_zone(site.site.timezone))
     found.read(("site", "country"), lambda: calendar(site.site.country))
+    _test_phone(site, found)
     times = site.supervision
     for key in ("hub_silent_s", "never_seen_s", "alive_s"):
         found.seconds(("supervision", key), getattr(times, key))
@@ -67,6 +69,15 @@ def _settings(site: Site, found: Collector) -> None:
         found.error(("supervision", "hub_silent_s"), text)
     if not site.zones:
         found.error(("zones",), "there is none; nobody would answer. Write a [[zones]] table")
+
+
+def _test_phone(site: Site, found: Collector) -> None:
+    name, path = site.site.test_phone, ("site", "test_phone")
+    phone = next((phone for phone in site.phones if phone.id == name), None)
+    if name is not None and phone is None:
+        found.error(path, f"there is no phone {name!r}; write it in [[phones]], or correct the name")
+    elif phone is not None and not route.can_be_told(phone):
+        found.error(path, f"phone {name!r} is a {phone.kind} and takes no text")
 
 
 def _names(site: Site, found: Collector) -> None:

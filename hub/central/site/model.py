@@ -165,6 +165,7 @@ class Settings(_Table, frozen=True, kw_only=True):
     timezone: str = "Europe/Oslo"
     country: str = "NO"  # whose public holidays
     language: Language = "nb"
+    test_phone: str | None = None  # who is told of tests
 
 
 class Site(_Table, frozen=True, kw_only=True):
