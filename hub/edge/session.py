@@ -20,6 +20,7 @@ from hub.domain.errors import MalformedError, TransientError
 from hub.edge.configuration import Task
 from hub.edge.links.state import LinkState
 from hub.edge.recorder import Recorder
+from hub.edge.tap import Frame, Tap
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Session:
     def __init__(self, task: Task, recorder: Recorder, clock: Clock) -> None:
         self.task = task
         self.state = LinkState(task.name)
+        self.tap = Tap()
         self._recorder = recorder
         self._clock = clock
         self._outstanding = 0
@@ -138,7 +140,12 @@ class Session:
                     errand.done.set_result(None)
 
     async def _feed(
-        self, tell: Tell, frame: bytes = b"", safe: Callable[[], None] | None = None
+        self,
+        tell: Tell,
+        frame: bytes = b"",
+        safe: Callable[[], None] | None = None,
+        *,
+        seen: Frame | None = None,
     ) -> tuple[Action, ...]:
         """Ask the driver, commit what it says, and return what may be done now.
 
@@ -146,6 +153,7 @@ class Session:
             tell: What the driver is told.
             frame: The bytes behind it, for the log of a driver that fails.
             safe: Called once what the driver said is on the disk, or when it said nothing.
+            seen: What onlookers see, where the bytes alone do not tell.
 
         Raises:
             TransientError: It was not committed, or an earlier answer was not.
@@ -154,6 +162,7 @@ class Session:
             raise TransientError(self._broken)
         now = self._clock.now()
         answer = self._ask(tell, now, frame)
+        self._took(seen or Frame(frame), answer, now)
         self.state.bad += len(answer.bad)
         for line in answer.bad:
             log.info("link %s: passed over: %s", self.task.name, line)
@@ -175,6 +184,11 @@ class Session:
         self._outstanding += 1
         done.add_done_callback(partial(self._committed, safe))
         return ()
+
+    def _took(self, frame: Frame, answer: Answer, now: Now) -> None:
+        """Show what came, and what the driver made of it; a tick brings nothing."""
+        if frame.data or frame.advert:
+            self.tap.passed(now, self.task, frame, answer)
 
     def _ask(self, tell: Callable[[Now], Answer], now: Now, frame: bytes) -> Answer:
         try:

@@ -14,6 +14,7 @@ from drivers.base import (
     Action,
     Advert,
     AdvertDriver,
+    Answer,
     Disconnect,
     GattDriver,
     Parting,
@@ -25,14 +26,17 @@ from drivers.base import (
     TopicDriver,
     Write,
 )
-from hub.domain.clock import Clock
+from hub.domain.clock import Clock, Now
+from hub.domain.codes import Kind
 from hub.domain.errors import RefusedError, TransientError
 from hub.edge.configuration import Task
 from hub.edge.links.ble import Radio
+from hub.edge.links.sense import Sense
 from hub.edge.links.serial import SerialLine, open_line
 from hub.edge.links.topic import TopicLine, open_topics
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
+from hub.edge.tap import Frame
 from hub.wire.mqtt import MqttSettings
 
 log = logging.getLogger(__name__)
@@ -52,6 +56,10 @@ _ATT_TIMEOUT_S = 30.0
 class SerialSession(Session):
     """A serial line with all devices that are heard on it."""
 
+    def __init__(self, task: Task, recorder: Recorder, clock: Clock) -> None:
+        super().__init__(task, recorder, clock)
+        self._sense = Sense()
+
     async def _live(self) -> None:
         manifest = registry.package(self.task.driver).MANIFEST
         async with open_line(self.task.link.port or "", manifest.baud or 9600) as line:
@@ -59,6 +67,7 @@ class SerialSession(Session):
             self.state.went_up()
             await self._act(line, await self._feed(driver.opened))
             ticked = self._clock.now().mono
+            self._sense.opened(ticked, line.errors())
             while True:
                 data = await line.read(TICK_S)
                 if data:
@@ -68,6 +77,20 @@ class SerialSession(Session):
                     ticked = mono
                     await self._act(line, await self._feed(driver.tick))
                     await self._run_errands(driver, partial(self._act, line))
+                if self._sense.due(mono):
+                    await self._complain(self._sense.complaint(mono, line.errors()))
+
+    def _took(self, frame: Frame, answer: Answer, now: Now) -> None:
+        super()._took(frame, answer, now)
+        if self._sense.took(frame.data, answer, now.mono):
+            self.state.reason = ""
+            log.info("link %s: what comes makes sense now", self.task.name)
+
+    async def _complain(self, complaint: str) -> None:
+        if complaint:
+            self.state.reason = complaint
+            log.error("link %s: %s", self.task.name, complaint)
+            await self._recorder.say(Kind.DEVICE_FAULT, {"reason": f"link {self.task.name}: {complaint}"})
 
     async def _act(self, line: SerialLine, actions: tuple[Action, ...]) -> None:
         for action in actions:
@@ -110,7 +133,7 @@ class AdvertSession(BleSession):
         while True:
             advert = await self._adverts.get()
             frame = b"".join(advert.service_data.values())
-            await self._feed(partial(driver.advertised, advert), frame)
+            await self._feed(partial(driver.advertised, advert), frame, seen=Frame(b"", advert=advert))
 
 
 class GattSession(BleSession):
@@ -151,14 +174,14 @@ class GattSession(BleSession):
                 continue
             if item is None:
                 raise TransientError("disconnected")
-            tell = partial(driver.value, *item)
-            going = await self._act(client, values, await self._feed(tell, item[1]))
+            tell, seen = partial(driver.value, *item), Frame(item[1], item[0])
+            going = await self._act(client, values, await self._feed(tell, item[1], seen=seen))
 
     async def _keep(self, driver: GattDriver, values: "_Values") -> None:
         """Journal what came before the link ended: the device takes it for delivered, and has forgotten it."""
         while not values.empty():
             if (item := values.get_nowait()) is not None:
-                await self._feed(partial(driver.value, *item), item[1])
+                await self._feed(partial(driver.value, *item), item[1], seen=Frame(item[1], item[0]))
         if isinstance(driver, Parting):
             await self._feed(driver.disconnected)
 
@@ -238,7 +261,9 @@ class TopicSession(Session):
                 if message:
                     tell = partial(driver.message, message.topic, message.payload, retained=message.retain)
                     # Without its bytes: they may hold a position or a name, which no log may.
-                    await self._act(line, await self._feed(tell, safe=line.hold()))
+                    await self._act(
+                        line, await self._feed(tell, safe=line.hold(), seen=Frame(message.payload, message.topic))
+                    )
                 mono = self._clock.now().mono
                 if mono - ticked >= TOPIC_TICK_S:
                     ticked = mono

@@ -5,18 +5,23 @@ nothing for ever, and keeps the name ``ttyUSB0`` taken. The caller opens anew, b
 """
 
 import asyncio
+import errno
 import os
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import serial
 
 from hub.domain.errors import TransientError
+from hub.edge.links.sense import LineErrors, line_errors
 
 _CHUNK = 4096
 # Bytes that may wait for a driver; a line that sends more is cut off rather than eat the memory.
 _BACKLOG = 1 << 20
+# Where udev names ports after what is plugged in, whichever socket it is in.
+BY_ID = Path("/dev/serial/by-id")
 _FAULTS = (OSError, ValueError, termios.error)  # pyserial's own SerialException is an OSError
 
 
@@ -60,6 +65,10 @@ class SerialLine:
         if self._lost is not None:
             raise LinkLostError(self._lost)
         return b""
+
+    def errors(self) -> LineErrors | None:
+        """Return what the port has received wrong, where it counts that."""
+        return line_errors(self._descriptor)
 
     async def write(self, data: bytes, timeout_s: float = 5.0) -> None:
         """Put bytes on the line.
@@ -130,7 +139,8 @@ async def open_line(port: str, baud: int) -> AsyncIterator[SerialLine]:
     try:
         opened = serial.Serial(port, baud, timeout=0, exclusive=True)
     except _FAULTS as error:
-        raise LinkLostError(f"port {port}: {_why(error)}") from error
+        there = f"; {_there_are()}" if getattr(error, "errno", None) == errno.ENOENT else ""
+        raise LinkLostError(f"port {port}: {_why(error)}{there}") from error
     try:
         line = SerialLine(opened)
     except BaseException:
@@ -145,3 +155,12 @@ async def open_line(port: str, baud: int) -> AsyncIterator[SerialLine]:
 def _why(error: Exception) -> str:
     number = getattr(error, "errno", None)
     return os.strerror(number) if number else str(error)
+
+
+def _there_are() -> str:
+    """Return which ports there are instead, for whoever reads that one is missing."""
+    try:
+        ports = sorted(str(port) for port in BY_ID.iterdir())
+    except OSError:
+        ports = []
+    return f"there are: {', '.join(ports)}" if ports else "no serial stick is plugged in"

@@ -45,7 +45,7 @@ class LinkState:
     Attributes:
         name: The link or device.
         up: It is usable now.
-        reason: Why it is not, or empty.
+        reason: Why it is not, or what is wrong with it; else empty.
         opened: How often it came up.
         bad: Frames passed over.
         faults: Exceptions of the driver, which has none in theory.

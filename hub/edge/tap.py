@@ -1,0 +1,56 @@
+"""The tap: the one place where whoever looks on (a technician, a recording) sees every frame of every link."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from drivers.base import Advert, Answer
+from hub.domain.clock import Now
+from hub.edge.configuration import Task
+
+
+class Frame(NamedTuple):
+    """What came over a link.
+
+    Attributes:
+        data: The bytes; empty for an advert.
+        place: Characteristic, or topic below the base of its link.
+        advert: The whole of it, where it is one.
+    """
+
+    data: bytes
+    place: str = ""
+    advert: Advert | None = None
+
+
+class Tapped(NamedTuple):
+    """A frame, whose it is, and what its driver made of it."""
+
+    now: Now
+    task: Task
+    frame: Frame
+    answer: Answer
+
+
+Onlooker = Callable[[Tapped], None]
+
+
+class Tap:
+    """Hands frames to onlookers, who must return at once and never raise; without one it costs nothing."""
+
+    def __init__(self) -> None:
+        self._onlookers: list[Onlooker] = []
+
+    def open(self, onlooker: Onlooker) -> None:
+        """Let somebody look on."""
+        self._onlookers.append(onlooker)
+
+    def close(self, onlooker: Onlooker) -> None:
+        """End it."""
+        self._onlookers.remove(onlooker)
+
+    def passed(self, now: Now, task: Task, frame: Frame, answer: Answer) -> None:
+        """Show a frame."""
+        if self._onlookers:
+            seen = Tapped(now, task, frame, answer)
+            for onlooker in list(self._onlookers):
+                onlooker(seen)
