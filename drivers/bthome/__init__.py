@@ -7,6 +7,15 @@ from hub.domain.errors import MalformedError
 
 __all__ = ["MANIFEST", "open_driver"]
 
+# Source: the maker's device pages; 1.. and 2.. are variants that speak Zigbee besides.
+NAMES = {
+    "SBBT-[01]02C": "Shelly BLU Button1 or Button Tough 1",
+    "SBBT-[01]04C(US|EU)?": "Shelly BLU RC Button 4 or Wall Switch 4",
+    "SBDW-[0-2]02C": "Shelly BLU Door/Window",
+    "SBMO-[0-2]03Z": "Shelly BLU Motion",
+    "SBHT-[0-2]03C": "Shelly BLU H&T",
+}
+
 MANIFEST = Manifest(
     name="bthome",
     title="BTHome button or sensor (Shelly BLU and others)",
@@ -16,6 +25,7 @@ MANIFEST = Manifest(
     # The longest silence allowed of anything that can raise an alarm; beacon mode allows far less.
     supervision_s=24 * 3600,
     services=(SERVICE_DATA,),
+    names=NAMES,
 )
 
 

@@ -3,8 +3,9 @@
 Trust. A frame is *trusted* when it is encrypted with the device's key and its counter is above every one
 before it, or when it is plain and the device has no key. Any other frame is *odd*: what it raises is raised
 and flagged, and it changes nothing that the driver knows: it cannot close, clear or end anything. A counter
-below the highest one stays odd until a technician confirms the device by giving it a new key or an empty
-state, because a recording that is played back in order looks just like a device that started over.
+below the highest one, or a plain frame where there is a key, is ``device.rekeyed`` and stays odd until a
+technician confirms the device by giving it a new key or an empty state, because a recording that is played
+back in order looks just like a device that started over.
 """
 
 import hashlib
@@ -120,7 +121,9 @@ class BTHomeDriver:
         self._remember(data, SAME_NUMBERED_S if numbered else SAME_PLAIN_S, odd, now)
         facts, battery = self._odd_facts(items, frame, odd) if odd else self._trusted_facts(items, frame)
         if odd and odd != "counter_back" and self._fault_due(odd, now):
-            facts.append(_Fact(Kind.DEVICE_FAULT, {"reason": odd}, flags=(odd,)))
+            # Plain from a device with a key: it was reset to its factory settings, or it is another one.
+            kind = Kind.DEVICE_REKEYED if odd == "unencrypted" else Kind.DEVICE_FAULT
+            facts.append(_Fact(kind, {"reason": odd}, flags=(odd,)))
         heard = tuple(self._heard(fact, data, rssi_dbm, battery, now) for fact in facts)
         known = msgspec.json.encode(self._state) if odd in ("", "counter_back") else None
         return Answer(observations=heard, state=known, bad=bad)

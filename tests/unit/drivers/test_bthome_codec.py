@@ -77,6 +77,29 @@ def test_a_value_is_what_the_other_implementation_reads(number: int, data: st.Da
         assert item.value == pytest.approx(value, abs=_ROUNDED.get(number, 1e-9))
 
 
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_frame_of_many_objects_is_what_the_other_implementation_reads(data: st.DataObject) -> None:
+    numbers = sorted(data.draw(st.sets(st.sampled_from(sorted(set(MEASURED) - set(_ROUNDED))), max_size=5)))
+    # One byte may be a truth value, of which the other implementation makes a bool: 0 and 1 are both.
+    raw = {
+        number: data.draw(st.binary(min_size=size, max_size=size) if size > 1 else st.sampled_from([b"\0", b"\1"]))
+        for number, size in ((number, MEASURED[number].size) for number in numbers)
+    }
+    body = b"".join(bytes([number]) + raw[number] for number in numbers)
+    buttons = data.draw(st.lists(st.sampled_from([0x00, *PRESSES]), max_size=4))
+    body += b"".join(bytes([0x3A, value]) for value in buttons)
+    items, error = parse(body)
+    assert error is None
+    update = oracle(bytes([0x40]) + body)._finish_update()
+    theirs = [value.native_value for key, value in update.entity_values.items() if key.key != "signal_strength"]
+    theirs += [value.native_value for value in update.binary_entity_values.values()]
+    ours = [item.value for item in items if item.object.use is not Use.BUTTON]
+    assert sorted(float(value or 0) for value in ours) == pytest.approx(sorted(map(float, theirs)))
+    pressed = [item.value for item in items if item.object.use is Use.BUTTON and item.value not in (0x00, 0xFE)]
+    assert len(update.events) == len(pressed)
+
+
 def test_presses_are_those_of_the_other_implementation() -> None:
     words = {"press": "single", "hold_press": "hold"}
     for value in range(256):

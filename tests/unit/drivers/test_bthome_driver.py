@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import struct
 from typing import Any
 
@@ -185,10 +186,10 @@ def test_a_plain_frame_of_a_keyed_device_raises_and_nothing_else() -> None:
     home = Home(KEY)
     odd = ("unencrypted",)
     home.hear(sealed(1, DOOR_OPEN), 0)
-    assert home.hear(plain(PRESS, 1), 10) == [("alarm.pressed", odd), ("device.fault", odd)]
+    assert home.hear(plain(PRESS, 1), 10) == [("alarm.pressed", odd), ("device.rekeyed", odd)]
     assert home.hear(plain(PRESS, 2), 20) == [("alarm.pressed", odd)]
     assert home.hear(plain(DOOR_CLOSED, 3), 30) == []
-    assert home.hear(plain(bytes.fromhex("0164"), 4), 700) == [("device.fault", odd)]
+    assert home.hear(plain(bytes.fromhex("0164"), 4), 700) == [("device.rekeyed", odd)]
     assert home.hear(sealed(2, DOOR_OPEN), 710) == [ALIVE]
 
 
@@ -233,3 +234,59 @@ def test_the_state_is_small_and_holds_no_key() -> None:
     assert state["counter"] == 1
     assert len(home.state) < 300
     assert KEY.hex() not in home.state.decode()
+
+
+@pytest.mark.parametrize("clearing", ["1a00", "2100", "2300", "2900", "2000", "1500", "2600", "3a00", "3a81"])
+@pytest.mark.parametrize("odd", ["counter_back", "unencrypted"])
+def test_nothing_odd_clears_or_ends_anything(clearing: str, odd: str) -> None:
+    home = Home(KEY)
+    home.hear(sealed(100, bytes.fromhex("150120011a0121012301260129013a01")), 0)
+    before = json.loads(home.state)["on"]
+    objects = bytes.fromhex(clearing)
+    told = home.hear(sealed(5, objects) if odd == "counter_back" else plain(objects, 1), 100)
+    assert {kind for kind, _ in told} <= {"device.alive", "device.rekeyed"}
+    assert all(odd in flags for _, flags in told)
+    assert json.loads(home.state)["on"] == before
+    # The next frame that can be believed ends it.
+    if clearing == "1a00":
+        assert home.hear(sealed(101, objects), 200) == [("door.closed", ())]
+
+
+def test_four_buttons_in_one_burst_are_told_once_each() -> None:
+    home = Home(KEY)
+    frame = sealed(1, bytes.fromhex("00090164") + bytes.fromhex("3a013a003a023a04"))
+    answer = home.answer(frame, 0)
+    values = [heard.observation.value for heard in answer.observations]
+    assert values == [
+        {"button": 1, "press": "single"},
+        {"button": 3, "press": "double"},
+        {"button": 4, "press": "long"},
+    ]
+    assert [home.answer(frame, step * 0.04) for step in range(1, 50)] == [NOTHING] * 49
+
+
+def test_a_beacon_is_a_heartbeat_with_its_charge() -> None:
+    home = Home(KEY)
+    for number in range(3):
+        answer = home.answer(sealed(number + 1, bytes([0, number]) + bytes.fromhex("01643a00")), 60.0 * number)
+        (beat,) = answer.observations
+        assert (beat.observation.kind.value, beat.observation.battery_pct) == ("device.alive", 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("SBBT-002C", "Button1"),
+        ("SBBT-102C", "Button1"),
+        ("SBBT-004CUS", "RC Button 4"),
+        ("SBBT-004CEU", "Wall Switch 4"),
+        ("SBBT-104C", "RC Button 4"),
+        ("SBDW-002C", "Door"),
+        ("SBMO-003Z", "Motion"),
+        ("SBHT-003C", "H&T"),
+        ("SBHT-203C", "H&T"),
+    ],
+)
+def test_makes_are_known_by_the_names_they_advertise(name: str, make: str) -> None:
+    (found,) = [title for pattern, title in MANIFEST.names.items() if re.fullmatch(pattern, name)]
+    assert make in found
