@@ -22,7 +22,7 @@ Each prints one line of JSON when it is ready. `hub-sim COMMAND --help` tells mo
 #: Only the module of the command given is imported: a broker need not wait for Bluetooth.
 _COMMANDS = {
     "world": ("firmware_sim.world", "the devices of one home"),
-    "device": ("firmware_sim.interactive", "one device, by hand"),
+    "device": ("firmware_sim.handheld.command", "one device, by hand"),
     "phone": ("firmware_sim.phone.command", "the phone network"),
     "broker": ("firmware_sim.broker", "an MQTT 5 broker"),
     "do": ("firmware_sim.do", "press, open, dispense… in a running home"),

@@ -1,0 +1,1 @@
+"""One simulated device in somebody's hands."""
