@@ -28,6 +28,8 @@ _DEVICE = "decoded"
 # Long enough for every driver to let go of what is unfinished.
 _LATER_S = 60.0
 _TICKS = 3
+# Long enough for a GATT driver that waits for a second value, too short for one that waits for an answer.
+_SOON_S = 3.0
 # No clock of a device is ahead of this.
 _FAR = dt.datetime(2100, 1, 1, tzinfo=UTC)
 _FAR_TEXT = "2100-01-01T00:00:00Z"
@@ -151,7 +153,8 @@ def _answers(
         connected: GattDriver = opened
         asked = connected.connected(now).actions
         first = next((action.characteristic for action in asked if isinstance(action, Subscribe)), "")
-        return [connected.value(place or first, frame, now)]
+        soon = now._replace(mono=now.mono + _SOON_S)
+        return [connected.value(place or first, frame, now), connected.tick(soon)]
     line: SerialDriver | TopicDriver = opened
     line.opened(now)
     told = (
