@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
+import random
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from bumble.device import Connection
 from bumble.gatt import Characteristic, CharacteristicValue, Descriptor, Service
 
 from firmware_sim.ble.peripheral import Peripheral
-from firmware_sim.devices.base import Action, Arguments, faults_of
+from firmware_sim.devices.base import Action, Arguments, faults_of, whole
 from firmware_sim.devices.dispenser.model import Dispenser
 from firmware_sim.faults import Faults
 from firmware_sim.process import Tasks
@@ -32,6 +33,7 @@ _NOTIFY, _INDICATE = Characteristic.Properties.NOTIFY, Characteristic.Properties
 # ATT error codes (Core 5.4, volume 3, part F, 3.4.1.1).
 _READ_NOT_PERMITTED, _WRITE_NOT_PERMITTED, _VALUE_NOT_ALLOWED = 0x02, 0x03, 0x13
 _INTERVAL_MS = 150.0
+_MOST_GARBAGE = 100
 
 
 class GattDispenser:
@@ -63,6 +65,7 @@ class GattDispenser:
             "in_range": self._in_range,
             "power_cut": self._power_cut,
             "fault": self._fault,
+            "garbage": self._garbage,
         }
         self._senders: dict[int, asyncio.Task[None]] = {}
         self._add_services()
@@ -213,6 +216,13 @@ class GattDispenser:
     async def _power_cut(self, arguments: Arguments) -> None:
         self._peripheral.controller.lose_links()
         await self._dispenser.actions["power_cut"](arguments)
+
+    async def _garbage(self, arguments: Arguments) -> None:
+        """Indicate what faulty firmware sends: bytes without sense."""
+        chance = random.Random(whole(arguments, "seed", 0, 2**31, 0))
+        for connection in list(self._peripheral.device.connections.values()):
+            noise = chance.randbytes(whole(arguments, "bytes", 1, _MOST_GARBAGE, 20))
+            await self._peripheral.device.indicate_subscriber(connection, self._event, noise)
 
     async def _fault(self, arguments: Arguments) -> None:
         self._faults = faults_of(arguments)

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import random
 import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from firmware_sim.devices.base import Action, Arguments, faults_of
+from firmware_sim.devices.base import Action, Arguments, faults_of, whole
 from firmware_sim.devices.dispenser.model import Dispenser
 from firmware_sim.devices.dispenser.record import opened_frame, serial_frame
 from firmware_sim.faults import Faults
@@ -18,7 +19,8 @@ log = logging.getLogger(__name__)
 _EVENT, _STATUS, _PLAN, _HELLO = 0x01, 0x02, 0x03, 0x06
 _ACK, _SET_PLAN, _CONTROL, _SET_TIME, _HELLO_REQUEST = 0x81, 0x83, 0x84, 0x85, 0x86
 _LONGEST_FRAME = 256
-_RESEND_S = 5.0
+RESEND_S = 5.0
+_MOST_GARBAGE = 4096
 _ABOUT = ("Welfare Hub ODP-1", "SIM-0002", "1.0.0")
 
 
@@ -34,7 +36,7 @@ class LineDispenser:
     """
 
     def __init__(
-        self, dispenser: Dispenser, name: str, path: Path, alive_s: float, resend_s: float = _RESEND_S
+        self, dispenser: Dispenser, name: str, path: Path, alive_s: float, resend_s: float = RESEND_S
     ) -> None:
         self._dispenser = dispenser
         self._name = name
@@ -52,6 +54,8 @@ class LineDispenser:
             "vanish": self._vanish,
             "return": self._return,
             "fault": self._fault,
+            "brown_out": self._brown_out,
+            "garbage": self._garbage,
         }
 
     @property
@@ -150,6 +154,18 @@ class LineDispenser:
     async def _return(self, _arguments: Arguments) -> None:
         self._port.appear()
         self._hello(b"")
+
+    async def _brown_out(self, arguments: Arguments) -> None:
+        """Lose power in the middle of a frame, and start again."""
+        frame = serial_frame(_STATUS, self._dispenser.status().encoded())
+        self._port.write(frame[: len(frame) // 2])
+        await self._dispenser.actions["power_cut"](arguments)
+        self._hello(b"")
+
+    async def _garbage(self, arguments: Arguments) -> None:
+        """Send what faulty firmware sends: bytes without sense."""
+        size = whole(arguments, "bytes", 1, _MOST_GARBAGE, 100)
+        self._port.write(random.Random(whole(arguments, "seed", 0, 2**31, 0)).randbytes(size))
 
     async def _fault(self, arguments: Arguments) -> None:
         self._faults = faults_of(arguments)

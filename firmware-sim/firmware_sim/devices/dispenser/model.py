@@ -53,6 +53,7 @@ class Dispenser:
             "battery": self._battery,
             "acknowledge": self._acknowledge,
             "power_cut": self._power_cut,
+            "wrong_clock": self._wrong_clock,
             "state": self._state,
         }
 
@@ -165,6 +166,11 @@ class Dispenser:
         # What is not in lasting memory is gone: the clock, and how long it has been on.
         self._on_since = self._clock.mono_s()
         self._clock_set = None
+
+    async def _wrong_clock(self, arguments: Arguments) -> None:
+        """Let its clock be wrong by ``seconds``, until somebody sets it."""
+        wrong_s = whole(arguments, "seconds", -(2**31), 2**31, 3600)
+        self.set_clock(max(1, (self._unix_time() or int(self._clock.wall_s())) + wrong_s))
 
     async def _state(self, _arguments: Arguments) -> Mapping[str, object]:
         version, doses = decoded_plan(self.plan)
