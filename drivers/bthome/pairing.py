@@ -3,8 +3,8 @@
 Source: the maker's pages on BLU encryption and common features. All of it asks for a bonded link, and the device
 bonds only in pairing mode: its button held for more than 10 s.
 
-Beacon mode comes first, because it does no harm when what follows fails. The passkey switches encryption on, with a
-key that the device makes anew each time; only a factory reset switches it off again.
+Beacon mode comes first, because it does no harm when what follows fails. The passkey switches encryption on, with
+a key that the device makes anew each time; only a factory reset switches it off again.
 """
 
 from drivers.base import Action, Read, Write

@@ -5,6 +5,7 @@ Each mend has a test that fails when bumble itself does it right, so that the me
 
 import asyncio
 import logging
+import random
 
 from bumble import core, hci, ll
 from bumble.controller import AdvertisingSet, Controller
@@ -47,11 +48,14 @@ class SimController(Controller):  # type: ignore[misc] # bumble is seen without 
     Attributes:
         rssi_dbm: How strongly others hear it.
         in_range: Whether anybody hears it.
+        loss: The part of its advertisements that nobody hears, 0 to 1.
     """
 
     rssi_dbm = _USUAL_RSSI_DBM
     in_range = True
+    loss = 0.0
     pending_le_connection: hci.HCI_LE_Create_Connection_Command | None = None
+    _dice = random.Random(0)
 
     def leave(self) -> None:
         """Walk out of range: links end by supervision timeout on both ends, advertisements are not heard."""
@@ -70,7 +74,7 @@ class SimController(Controller):  # type: ignore[misc] # bumble is seen without 
 
     def send_advertising_pdu(self, packet: ll.AdvertisingPdu) -> None:
         """Send an advertisement or a connection request, if anybody can hear it."""
-        if self.in_range:
+        if self.in_range and self._dice.random() >= self.loss:
             super().send_advertising_pdu(packet)
 
     def on_hci_le_create_connection_cancel_command(
