@@ -6,11 +6,19 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hub.cli import bench, decode, devices_tell, run, site
+from hub.cli import bench, decode, devices_add, devices_tell, devices_test, run, site
 from hub.cli.table import Parser
 from hub.domain.errors import HubError
 
-COMMANDS = (*run.COMMANDS, *site.COMMANDS, *decode.COMMANDS, *devices_tell.COMMANDS, *bench.COMMANDS)
+COMMANDS = (
+    *run.COMMANDS,
+    *site.COMMANDS,
+    *decode.COMMANDS,
+    *devices_add.COMMANDS,
+    *devices_test.COMMANDS,
+    *devices_tell.COMMANDS,
+    *bench.COMMANDS,
+)
 _GROUPS = {
     "site": "Apply and export the site file.",
     "user": "Accounts of the console.",

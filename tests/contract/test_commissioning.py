@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hub.central.centre import Tx
-from hub.central.commissioning import mode, service
+from hub.central.commissioning import mode
 from hub.central.escalation import engine
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Event
@@ -239,9 +239,6 @@ async def test_a_device_that_is_assigned_otherwise_is_out_of_service(
     assert ((await service_of(desk)).in_service_at is not None) is kept
     out = [row for row in await desk.rows(audit) if row.action == "device.out_of_service"]
     assert len(out) == (not kept)
-    assert await desk.store.read(lambda connection: service.waiting(connection, [PENDANT])) == [PENDANT] * (
-        not kept
-    )
 
 
 async def test_an_assignment_that_changed_during_the_test_is_not_what_was_tested(desk: DeskCentre) -> None:

@@ -3,9 +3,12 @@
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
+
 from hub.central.commands import Say
 from hub.central.commands.files import read_text
 from hub.central.commands.stores import opened
+from hub.central.commissioning import service
 from hub.central.site.apply import apply, export
 from hub.central.site.check import errors, findings
 from hub.central.site.load import load
@@ -33,13 +36,29 @@ def apply_file(path: Path, store_url: str, by: str, now: Now, say: Say) -> int:
     if errors(found):
         say(f"{path}: not applied; correct the errors first")
         return 1
+
+    def work(connection: sa.Connection) -> tuple[int, set[str], set[str]]:
+        before = service.in_service(connection)
+        return apply(connection, text, site, now, by), before, service.in_service(connection)
+
     with opened(store_url) as store:
-        version = store.write_now(lambda connection: apply(connection, text, site, now, by))
+        version, before, after = store.write_now(work)
     say(
         f"{path}: applied as version {version}: {len(site.zones)} zones, {len(site.residents)} residents, "
         f"{len(site.hubs)} hubs, {len(site.devices)} devices"
     )
+    _say_untested(path, [device.id for device in site.devices], before, after, say)
     return 0
+
+
+def _say_untested(path: Path, known: list[str], before: set[str], after: set[str], say: Say) -> None:
+    for device_id in known:
+        if device_id in before - after:
+            say(f"{path}: device {device_id} is assigned otherwise than it was tested: it is out of service")
+    untested = [device_id for device_id in known if device_id not in after]
+    if untested:
+        count = f"{len(untested)} of {len(known)} devices were never tested"
+        say(f"{path}: {count}; `hub devices list` names them, `hub devices test` tests them")
 
 
 def export_site(store_url: str, say: Say) -> int:

@@ -1,7 +1,6 @@
 """In service: which devices have been heard on a test phone, and since when; whose assignment changed since."""
 
 import hashlib
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -55,12 +54,6 @@ def rewire(connection: sa.Connection, site: Site, now: Now, by: str) -> list[str
 def in_service(connection: sa.Connection) -> set[str]:
     """Return the devices that are in service."""
     return set(connection.scalars(sa.select(devices.c.device_id).where(devices.c.in_service_at.is_not(None))))
-
-
-def waiting(connection: sa.Connection, known: Iterable[str]) -> list[str]:
-    """Return which of these devices are not in service, in their order."""
-    proven = in_service(connection)
-    return [device_id for device_id in known if device_id not in proven]
 
 
 def say_untested(tx: Tx, number: int, device_id: str | None) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.central.centre import Tx
 from hub.central.commissioning import mode
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Event
@@ -89,10 +90,7 @@ class Attentive:
         for row in await self.desk.incidents():
             # Without a test phone of the site, a test by the device's own word follows the plan: nobody's here.
             if row.test == test and row.state == "alerting" and (row.test_phone or not test):
-                number = row.id
-                await self.desk.centre.transact(
-                    lambda tx, number=number: acts.act(tx, number, Event.ACKNOWLEDGE, "sms:technician")
-                )
+                await self.desk.centre.transact(partial(_acknowledge, number=row.id))
                 return
 
     async def _real(self) -> list[Any]:
@@ -118,6 +116,10 @@ class Attentive:
                 )
             )
         return found
+
+
+def _acknowledge(tx: Tx, number: int) -> None:
+    acts.act(tx, number, Event.ACKNOWLEDGE, "sms:technician")
 
 
 @settings(max_examples=15, deadline=None)
