@@ -82,6 +82,12 @@ class SerialHub:
         """Return the values of one kind."""
         return [seen.value for _, seen in self.heard if seen.kind is kind]
 
+    async def more(self, timeout_s: float = 5.0) -> None:
+        """Wait for the driver's next answer, whatever it is."""
+        self._news.clear()
+        async with asyncio.timeout(timeout_s):
+            await self._news.wait()
+
     async def until(self, enough: Callable[[], bool], timeout_s: float = 5.0) -> None:
         """Wait for something to be so."""
         async with asyncio.timeout(timeout_s):

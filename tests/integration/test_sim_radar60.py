@@ -1,7 +1,6 @@
 """The fall radar's driver and its simulator, over a real pseudo-terminal."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,11 +36,7 @@ async def hub(home: Home, tmp_path: Path) -> AsyncIterator[SerialHub]:
 async def settled(home: Home, hub: SerialHub) -> None:
     """Wait until the radar holds its settings; each piece of news is a reason to look again."""
     while await home.do("radar", "state", {}) != KEPT:
-        await hub.until(partial(_more, hub, len(hub.heard)))
-
-
-def _more(hub: SerialHub, than: int) -> bool:
-    return len(hub.heard) > than
+        await hub.more()
 
 
 async def test_settings_are_written_and_come_back_after_they_were_forgotten(home: Home, hub: SerialHub) -> None:
