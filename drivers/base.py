@@ -7,7 +7,7 @@ acknowledgement that lets the device forget a record) happens after the record i
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -53,6 +53,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         settings: What may be set on a device, by name.
         commands: What it can be told to do (:class:`Commanded`), by name, with what that does.
         bonded: Its GATT link must be bonded and encrypted.
+        personal: Its frames may hold what people wrote, their numbers or where they are: never recorded.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, Setting] = {}
     commands: Mapping[str, str] = {}
     bonded: bool = False
+    personal: bool = False
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,6 +287,16 @@ class Commanded(Protocol):
         Raises:
             MalformedError: It does not know the command, or the arguments do not fit; says which.
         """
+        ...
+
+
+@runtime_checkable
+class Renaming(Protocol):
+    """A driver folder that can put other addresses into its frames, checksums made good: for recordings."""
+
+    @staticmethod
+    def renamed(data: bytes, rename: Callable[[str], str]) -> bytes:
+        """Return bytes of a line, cut anywhere, with every address replaced; all else is as it was."""
         ...
 
 

@@ -3,10 +3,11 @@
 from drivers.base import LinkType, Manifest, Setup
 from drivers.enocean.driver import EnOceanDriver
 from drivers.enocean.profiles import MATS, PROFILES, SETTINGS
+from drivers.enocean.renamed import renamed
 from drivers.registry import check_device, settings_of
 from hub.domain.errors import MalformedError
 
-__all__ = ["MANIFEST", "open_driver"]
+__all__ = ["MANIFEST", "open_driver", "renamed"]
 
 MANIFEST = Manifest(
     name="enocean",

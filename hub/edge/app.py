@@ -20,9 +20,12 @@ from hub.edge.links.ble import Adapter, Radio
 from hub.edge.links.topic import KEEP_S
 from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
+from hub.edge.service.operations import Box
+from hub.edge.service.server import Service
 from hub.edge.session import Session
 from hub.edge.sessions import session
 from hub.edge.settings import Settings, load
+from hub.edge.tap import Tap
 from hub.edge.uplink import Uplink
 from hub.edge.watchdog import Notifier, Supervisor
 from hub.wire import alive
@@ -71,6 +74,7 @@ class Edge:
         self.uplink.link = self.link
         services = frozenset(uuid for p in registry.packages().values() for uuid in p.MANIFEST.services)
         self.radio = Radio(Adapter(), services, report=self.recorder.say)
+        self.tap = Tap()
         self.supervisor = Supervisor()
         self.sessions: dict[str, tuple[Task, Session]] = {}
         self._changed = asyncio.Event()
@@ -110,10 +114,22 @@ class Edge:
         start("uplink inbox", self.uplink.run_inbox)
         start("uplink alive", self.uplink.run_alive)
         start("sessions", self._run_sessions)
+        start("service", self._service().run)
         if self._settings.ble.backend != "none":
             start("radio", self._run_radio)
         start("clock", ClockWatch(self._clock, self.recorder).run)
         start("watchdog", partial(notifier.run, lambda: self.recorder.alive))
+
+    def _service(self) -> Service:
+        box = Box(
+            hub_id=self._settings.hub_id,
+            clock=self._clock,
+            recorder=self.recorder,
+            radio=self.radio,
+            tap=self.tap,
+            sessions=lambda: list(self.sessions.values()),
+        )
+        return Service(Path(self._settings.data_dir), box)
 
     async def _run_radio(self) -> None:
         # bumble takes a second to import on a small machine; a press on the serial line does not wait for it.
@@ -155,6 +171,7 @@ class Edge:
         for name, task in wanted.items():
             if name not in self.sessions:
                 made = session(task, self.recorder, self._clock, self.radio, _home_settings(self._settings))
+                made.tap = self.tap
                 self.sessions[name] = (task, made)
                 self.supervisor.start(f"session {name}", made.run)
 

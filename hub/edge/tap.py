@@ -1,6 +1,7 @@
 """The tap: the one place where whoever looks on (a technician, a recording) sees every frame of every link."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from drivers.base import Advert, Answer
@@ -40,17 +41,18 @@ class Tap:
     def __init__(self) -> None:
         self._onlookers: list[Onlooker] = []
 
-    def open(self, onlooker: Onlooker) -> None:
-        """Let somebody look on."""
-        self._onlookers.append(onlooker)
-
-    def close(self, onlooker: Onlooker) -> None:
-        """End it."""
-        self._onlookers.remove(onlooker)
+    @contextmanager
+    def open(self, onlooker: Onlooker) -> Iterator[None]:
+        """Let somebody look on while the body runs."""
+        self._onlookers = [*self._onlookers, onlooker]
+        try:
+            yield
+        finally:
+            self._onlookers = [one for one in self._onlookers if one is not onlooker]
 
     def passed(self, now: Now, task: Task, frame: Frame, answer: Answer) -> None:
         """Show a frame."""
         if self._onlookers:
             seen = Tapped(now, task, frame, answer)
-            for onlooker in list(self._onlookers):
+            for onlooker in self._onlookers:
                 onlooker(seen)

@@ -71,7 +71,8 @@ async def test_a_rotating_address_is_found_and_connected_to(tmp_path: Path) -> N
     adverts: list[Advert] = []
     everything: list[str] = []
     radio.listen(_IDENTITY, adverts.append)
-    radio.on_advert = lambda advert: everything.append(advert.address)
+    looking = radio.looking(lambda advert: everything.append(advert.address))
+    looking.__enter__()  # for as long as the test lasts
     running = asyncio.create_task(radio.run())
     other = Rotating(air, bytes(reversed(_IRK)))  # somebody else's: cannot be resolved
     await other.start()

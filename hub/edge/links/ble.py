@@ -10,8 +10,8 @@ with. BlueZ resolves the others by itself, as long as it has the bond; :mod:`hub
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from bleak import BleakClient, BleakScanner
@@ -105,7 +105,6 @@ class Radio:
         adapter: May be put in its place until :meth:`run` is called.
         restarts: How often a silent scanner was started again.
         resets: How often a silent adapter was.
-        on_advert: Told every advert, of strangers too, for commissioning.
         state: Whether it is up.
     """
 
@@ -133,7 +132,7 @@ class Radio:
         self._silences = 0
         self._hearing = self._told = False
         self.restarts = self.resets = 0
-        self.on_advert: Listener | None = None
+        self._onlookers: list[Listener] = []
         self.state = LinkState("ble")
 
     def listen(self, address: str, listener: Listener) -> None:
@@ -144,6 +143,15 @@ class Radio:
         """Stop listening."""
         self._listeners.pop(address, None)
         self._devices.pop(address, None)
+
+    @contextmanager
+    def looking(self, onlooker: Listener) -> Iterator[None]:
+        """Show somebody who commissions devices every advert, of strangers too, while the body runs."""
+        self._onlookers = [*self._onlookers, onlooker]
+        try:
+            yield
+        finally:
+            self._onlookers = [one for one in self._onlookers if one is not onlooker]
 
     async def run(self) -> None:
         """Scan for ever; reopen the adapter when it is lost, reset it when it is deaf."""
@@ -227,7 +235,7 @@ class Radio:
         self._heard_mono = self._mono()
         self._hearing = True
         listener = self._listeners.get(device.address)
-        if listener is None and self.on_advert is None:
+        if listener is None and not self._onlookers:
             if self._services and (
                 not self._services.isdisjoint(data.service_data)
                 or not self._services.isdisjoint(data.service_uuids)
@@ -248,8 +256,8 @@ class Radio:
         )
         if listener is not None:
             listener(advert)
-        if self.on_advert is not None:
-            self.on_advert(advert)
+        for onlooker in self._onlookers:
+            onlooker(advert)
 
     @asynccontextmanager
     async def connection(

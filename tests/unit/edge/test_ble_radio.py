@@ -224,9 +224,10 @@ async def test_strangers_are_shown_while_somebody_looks_and_are_never_many(
     seen: list[Advert] = []
     world.air.say(_OTHER)
     assert len(world.radio._devices) == 1
-    world.radio.on_advert = seen.append
-    for number in range(20):
-        world.air.say(f"D0:00:00:00:00:{number:02X}")
+    with world.radio.looking(seen.append):
+        for number in range(20):
+            world.air.say(f"D0:00:00:00:00:{number:02X}")
+    world.air.say(_OTHER)
     assert len(seen) == 20
     assert len(world.radio._devices) <= 4
     assert _OURS in world.radio._devices

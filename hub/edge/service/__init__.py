@@ -1,0 +1,1 @@
+"""The service socket: what a technician at the box can ask a running edge."""
