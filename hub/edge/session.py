@@ -167,7 +167,7 @@ class Session:
         for line in answer.bad:
             log.info("link %s: passed over: %s", self.task.name, line)
         for stranger in answer.strangers:
-            self.state.strangers.add(stranger)
+            self.state.strangers.add(stranger, answer.profiles.get(stranger, ""))
         if not answer.observations and answer.state is None:
             if safe:
                 safe()
