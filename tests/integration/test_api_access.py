@@ -13,7 +13,13 @@ from tests.fakes.console import HOOK_SECRET, PASSWORD, USER, Console, open_conso
 from tests.fakes.ward import press
 
 PUBLIC = {"/health/live", "/health/ready", "/login"}
-VALUES = {"number": "1", "event": "acknowledge", "resident_id": "r-1017", "secret": "x" * 32}
+VALUES = {
+    "number": "1",
+    "event": "acknowledge",
+    "resident_id": "r-1017",
+    "device_id": "pendant-1",
+    "secret": "x" * 32,
+}
 
 
 @pytest.fixture

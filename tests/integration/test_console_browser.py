@@ -161,7 +161,7 @@ async def test_a_narrow_phone_shows_it_all_within_reach_of_a_thumb(console: Cons
         unprotected=("r-1017", "r-1018"),
     )
     async with signed_in(console, browser, PHONE) as page:
-        everything = ("/", "/incidents/1", "/incidents/2", "/hubs", "/residents/r-1017")
+        everything = ("/", "/incidents/1", "/incidents/2", "/hubs", "/residents/r-1017", "/devices/pendant-1")
         for path in (*everything, "/incidents/1?lang=nn", "/incidents/2?lang=en"):
             await page.goto(f"{console.url}{path}")
             if "residents" not in path:

@@ -13,7 +13,7 @@ from hub.central.api.guard import signed_in
 from hub.central.api.headers import SecurityHeaders
 from hub.central.api.services import Check, Services
 from hub.central.centre import Centre
-from hub.central.console import events, login, pages
+from hub.central.console import devices, events, login, pages
 from hub.central.history import History
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,6 @@ def create_app(
     for router in (health.router, hooks.router, login.public):
         app.include_router(router)
     # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
-    for router in (login.router, pages.router, events.router, incidents.router, history.router):
+    for router in (login.router, pages.router, devices.router, events.router, incidents.router, history.router):
         app.include_router(router, dependencies=[Depends(signed_in)])
     return app

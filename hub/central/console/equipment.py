@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from hub.central.commissioning import standing
+from hub.central.commissioning.standing import Standing
 from hub.central.incidents import view
 from hub.central.site.directory import Directory
 from hub.central.site.model import Device
@@ -20,7 +22,8 @@ _TROUBLE_FIRST = (SILENT, NEVER, ONLINE)
 class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
     """One device: where it is, when it was last heard and what is open about it.
 
-    ``state`` is ``behind`` when its hub is not heard: then nobody knows how it is.
+    ``state`` is ``behind`` when its hub is not heard: then nobody knows how it is. ``service`` tells whether it
+    was tested from end to end.
     """
 
     id: str
@@ -29,6 +32,9 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
     room: str
     resident_id: str | None
     state: str
+    service: standing.State
+    in_service_at: dt.datetime | None
+    test_until: dt.datetime | None
     last_seen_at: dt.datetime | None
     last_kind: str | None
     battery_pct: int | None
@@ -55,8 +61,12 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
     """Return the site's hubs, those in trouble first."""
     hubs = {row.hub_id: row for row in connection.execute(sa.select(tables.hubs))}
     devices = {row.device_id: row for row in connection.execute(sa.select(tables.devices))}
+    stands = {one.id: one for one in standing.standings(connection, site, now.utc)}
     technical = view.open_about(connection, incident_class="technical")
-    by_device = _numbers(technical, "device_id")
+    by_device: dict[str, list[view.Incident]] = {}
+    for incident in technical:
+        if incident.device_id is not None:
+            by_device.setdefault(incident.device_id, []).append(incident)
     # What is about a device is shown at the device.
     by_hub = _numbers([incident for incident in technical if incident.device_id is None], "hub_id")
     rows = []
@@ -75,10 +85,7 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
                 timequality=row.timequality if row else None,
                 version=row.version if row else None,
                 incidents=by_hub.get(hub.id, ()),
-                devices=tuple(
-                    _device_row(device, devices.get(device.id), by_device.get(device.id, ()), state)
-                    for device in site.devices_of(hub.id)
-                ),
+                devices=_device_rows(site.devices_of(hub.id), devices, stands, by_device, state),
             )
         )
     return sorted(rows, key=lambda row: (_TROUBLE_FIRST.index(row.state), row.id))
@@ -91,9 +98,27 @@ def _hub_state(row: sa.Row[Any] | None, site: Directory, now: Now) -> str:
     return ONLINE if row.online and now.utc - row.last_seen_at < silent_after else SILENT
 
 
-def _device_row(device: Device, row: sa.Row[Any] | None, incidents: tuple[int, ...], hub_state: str) -> DeviceRow:
+def _device_rows(
+    here: list[Device],
+    rows: dict[str, sa.Row[Any]],
+    stands: dict[str, Standing],
+    technical: dict[str, list[view.Incident]],
+    hub_state: str,
+) -> tuple[DeviceRow, ...]:
+    """Return the devices of a hub, those that were never tested first."""
+    found = [
+        _device_row(device, rows.get(device.id), stands[device.id], technical.get(device.id, []), hub_state)
+        for device in here
+    ]
+    return tuple(sorted(found, key=lambda row: row.in_service_at is not None))
+
+
+def _device_row(
+    device: Device, row: sa.Row[Any] | None, stands: Standing, incidents: list[view.Incident], hub_state: str
+) -> DeviceRow:
     last_seen_at = row.last_seen_at if row else None
-    heard = OVERDUE if incidents else HEARD if hub_state == ONLINE else BEHIND
+    in_trouble = any(not incident.test for incident in incidents)
+    heard = OVERDUE if in_trouble else HEARD if hub_state == ONLINE else BEHIND
     return DeviceRow(
         id=device.id,
         driver=device.driver,
@@ -101,10 +126,13 @@ def _device_row(device: Device, row: sa.Row[Any] | None, incidents: tuple[int, .
         room=device.room,
         resident_id=device.resident,
         state=NEVER if last_seen_at is None else heard,
+        service=stands.state,
+        in_service_at=stands.in_service_at,
+        test_until=stands.test_until,
         last_seen_at=last_seen_at,
         last_kind=row.last_kind if row else None,
         battery_pct=row.battery_pct if row else None,
-        incidents=incidents,
+        incidents=tuple(incident.id for incident in incidents),
     )
 
 

@@ -55,6 +55,20 @@ async def hubs(request: Request, of: Of, session: SignedIn) -> StreamingResponse
     return _stream(request, of, draw, lambda news: news.topic in {"hub", "device", "incident"}, live.CALM_S)
 
 
+@router.get("/devices/{device_id}")
+async def device(request: Request, of: Of, session: SignedIn, device_id: str) -> StreamingResponse:
+    """Tell what changes about one device."""
+    del session
+
+    async def draw(written_for: Reader) -> Scene:
+        site = of.centre.site
+        return await of.centre.store.read(
+            lambda connection: scene.device(connection, site, device_id, written_for.now)
+        )
+
+    return _stream(request, of, draw, lambda news: news == News("device", device_id) or news.topic == "incident")
+
+
 def _stream(
     request: Request, of: Services, draw: live.Draw, concerns: live.Concerns, gather_s: float = live.GATHER_S
 ) -> StreamingResponse:

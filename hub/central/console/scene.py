@@ -12,6 +12,8 @@ import msgspec
 import sqlalchemy as sa
 from markupsafe import Markup
 
+from hub.central.commissioning import standing
+from hub.central.commissioning.standing import Standing
 from hub.central.console import equipment
 from hub.central.console.render import Reader
 from hub.central.incidents import view
@@ -74,6 +76,13 @@ class Timeline(msgspec.Struct, frozen=True):
     everything: tuple[view.Line, ...]
 
 
+class OneDevice(msgspec.Struct, frozen=True):
+    """How a device stands, and what is open about it."""
+
+    standing: Standing
+    incidents: tuple[view.Incident, ...]
+
+
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
     """What can be done with an incident now."""
 
@@ -131,7 +140,19 @@ def timeline(lines: tuple[view.Line, ...]) -> Timeline:
 def hubs(connection: sa.Connection, site: Directory, now: Now) -> Scene:
     """Return the hubs with their devices."""
     rows = equipment.hub_rows(connection, site, now)
-    return {"hubs": [Part(id=f"hub-{row.id}", template="hub", model=row) for row in rows]}
+    untested = tuple(device.id for row in rows for device in row.devices if device.in_service_at is None)
+    return {
+        "untested": [Part(id="untested-devices", template="untested", model=untested)],
+        "hubs": [Part(id=f"hub-{row.id}", template="hub", model=row) for row in rows],
+    }
+
+
+def device(connection: sa.Connection, site: Directory, device_id: str, now: Now) -> Scene:
+    """Return how a device stands; nothing when it has left the site."""
+    stands = [one for one in standing.standings(connection, site, now.utc) if one.id == device_id]
+    incidents = tuple(view.open_about(connection, device_id=device_id))
+    model = [OneDevice(one, incidents) for one in stands]
+    return {"device": [Part(id="standing", template="standing", model=one) for one in model]}
 
 
 def _cards(cards: list[view.Card], incident_class: str) -> list[Part]:

@@ -1,0 +1,69 @@
+"""Test mode at the console: who is never tested, a test begun and ended, and what is refused."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.central.store import tables
+from hub.domain.codes import Kind
+from tests.fakes.console import USER, Console, open_console
+
+
+@pytest.fixture
+async def console(tmp_path: Path) -> AsyncIterator[Console]:
+    async with open_console(tmp_path) as running:
+        yield running
+
+
+async def test_a_device_goes_into_service_from_the_console(console: Console) -> None:
+    desk = console.desk
+    async with console.signed_in() as client:
+        page = (await client.get("/hubs")).text
+        assert 'Aldri testet <span class="count">3</span>' in page
+        assert "Start testmodus" in (await client.get("/devices/pendant-1")).text
+        answer = await client.post("/devices/pendant-1/test", data={"phone": "technician", "minutes": 10})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/devices/pendant-1")
+        assert "I testmodus til 20:10" in (await client.get("/devices/pendant-1")).text
+        assert 'Aldri testet <span class="count">3</span>' in (await client.get("/hubs")).text
+        await desk.keep(desk.event("pendant-1", Kind.ALARM_PRESSED))
+        assert "Stille for lenge" not in (await client.get("/hubs")).text
+        await desk.store.write(
+            lambda connection: connection.execute(tables.messages.update().values(state="delivered"))
+        )
+        assert (await client.post("/incidents/1/acknowledge")).status_code == 303
+        page = (await client.get("/devices/pendant-1")).text
+        assert f"I drift siden 20:00, kvittert av {USER} (deg)." in page
+        page = (await client.get("/hubs")).text
+        assert 'Aldri testet <span class="count">2</span>' in page
+        assert page.index("door-1</a></th>" if "door-1</a></th>" in page else ">door-1<") < page.index(
+            ">pendant-1<"
+        )
+        assert (await client.post("/devices/pendant-1/test/end")).status_code == 303
+    (test,) = await desk.rows(tables.device_tests)
+    assert (test.started_by, test.ended_by) == (f"user:{USER}", f"user:{USER}")
+
+
+@pytest.mark.parametrize("language", ["nb", "nn", "en"])
+async def test_every_page_is_there_in_every_language(console: Console, language: str) -> None:
+    async with console.signed_in() as client:
+        await client.post("/devices/door-1/test", data={"phone": "technician"})
+        for path in ("/hubs", "/devices/door-1", "/devices/pendant-1"):
+            assert (await client.get(path, params={"lang": language})).status_code == 200
+
+
+async def test_what_cannot_be_tested_is_said_on_the_page(console: Console) -> None:
+    desk = console.desk
+    await desk.keep(desk.event("pendant-1", Kind.ALARM_PRESSED))
+    async with console.signed_in() as client:
+        answer = await client.post("/devices/pendant-1/test", data={"phone": "technician"})
+        assert answer.status_code == 409
+        assert "hendelse 1 fra enhet pendant-1 er åpen og ekte" in answer.text
+        for data in ({"phone": ""}, {"phone": "nobody"}):
+            assert (await client.post("/devices/door-1/test", data=data)).status_code == 409
+        for data in ({"minutes": "121"}, {"minutes": "0"}, {"minutes": "x"}):
+            answer = await client.post("/devices/door-1/test", data={"phone": "technician", **data})
+            assert answer.status_code in {400, 422}
+        assert (await client.get("/devices/nobody")).status_code == 404
+        assert (await client.post("/devices/nobody/test/end")).status_code == 404
+    assert await desk.rows(tables.device_tests) == []
