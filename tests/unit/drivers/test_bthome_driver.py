@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivers.base import NOTHING, Advert, Answer, Device, Setup
 from drivers.bthome import MANIFEST, open_driver
 from drivers.bthome.driver import BTHomeDriver
 from hub.domain.clock import UTC, Now
+from hub.domain.codes import Kind, Lane, lane
 
 ADDRESS = "54:48:E6:8F:80:A5"
 KEY = bytes.fromhex("231d39c1d7cc1ab1aee224cd096db932")
@@ -250,6 +253,33 @@ def test_nothing_odd_clears_or_ends_anything(clearing: str, odd: str) -> None:
     # The next frame that can be believed ends it.
     if clearing == "1a00":
         assert home.hear(sealed(101, objects), 200) == [("door.closed", ())]
+
+
+_objects = st.lists(
+    st.sampled_from(["3a01", "3a00", "1a01", "1a00", "2101", "2100", "2901", "2900", "2b01", "1501", "1500"])
+)
+
+
+@settings(max_examples=60)
+@given(frames=st.lists(st.tuples(st.booleans(), st.integers(0, 99), _objects), max_size=8))
+def test_whatever_odd_frames_come_only_what_raises_is_told_and_nothing_known_changes(
+    frames: list[tuple[bool, int, list[str]]],
+) -> None:
+    home = Home(KEY)
+    home.hear(sealed(100, bytes.fromhex("15011a0121012901")), 0)
+    before = json.loads(home.state)
+    for number, (plainly, counter, parts) in enumerate(frames, start=1):
+        objects = bytes.fromhex("".join(parts))
+        odd = "unencrypted" if plainly else "counter_back"
+        answer = home.answer(plain(objects, counter) if plainly else sealed(counter, objects), 100.0 * number)
+        for heard in answer.observations:
+            kind = heard.observation.kind
+            assert odd in heard.observation.flags
+            assert lane(kind, critical=True) is Lane.ALARM or kind in (Kind.DEVICE_ALIVE, Kind.DEVICE_REKEYED)
+        presses = [heard for heard in answer.observations if heard.observation.kind is Kind.ALARM_PRESSED]
+        assert len(presses) == parts.count("3a01")
+    after = json.loads(home.state)
+    assert (after["on"], after["counter"]) == (before["on"], before["counter"])
 
 
 def test_four_buttons_in_one_burst_are_told_once_each() -> None:
