@@ -142,8 +142,7 @@ class Meter:
         elif code == Code.NOT_COMPLETED and self._tries < TRIES:
             return Told(told, (self._again(),))
         else:
-            reason = Code(code).name.lower() if code in Code else f"racp_0x{code:02X}"
-            told += self._give_up(reason, now)
+            told += self._give_up(_reason(code), now)
         return Told(told)
 
     def tick(self, now: Now) -> Told:
@@ -212,3 +211,10 @@ class Meter:
             observation,
             Observation(kind=Kind.DEVICE_REKEYED, time=now.utc, value=dict(value), flags=flags, raw=data.hex()),
         )
+
+
+def _reason(code: int) -> str:
+    try:
+        return Code(code).name.lower()
+    except ValueError:
+        return f"racp_0x{code:02X}"

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import struct
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bleak.exc import BleakError
 
 from drivers.health import driver
 from firmware_sim.ble.server import HciServer
@@ -73,9 +75,9 @@ class Room:
         try:
             yield
         finally:
-            for each in running:
+            for each in reversed(running):  # the connection ends while there is a radio
                 each.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+                await asyncio.gather(each, return_exceptions=True)
             await self.recorder.close()
 
     async def told(self, kind: str) -> list[Any]:
@@ -223,3 +225,44 @@ async def test_a_belt_that_is_taken_off_tells_at_once(tmp_path: Path) -> None:
             await here.do("lose_contact")
             (lost,) = await here.wait_for("vital.failed", 1)
             assert lost.value["reason"] == "no_contact"
+
+
+class LostClient:
+    """A connection that brings two records while it is being set up, and is lost then."""
+
+    is_connected = False
+
+    async def write_gatt_char(self, *_: object, **__: object) -> None:
+        raise BleakError("has none")
+
+    read_gatt_char = write_gatt_char
+
+    async def start_notify(self, _uuid: str, heard: Callable[[object, bytearray], None]) -> None:
+        for systolic in (121, 132):
+            heard(None, bytearray(struct.pack("<BHHH", 0, systolic, 88, 106)))
+        raise BleakError("lost")
+
+
+class RefusingClient(LostClient):
+    """The same, of a device that refuses all that it may."""
+
+    is_connected = True
+
+
+@pytest.mark.parametrize(("client", "reason", "count"), [(LostClient, "has none", 0), (RefusingClient, "lost", 2)])
+async def test_what_came_before_the_link_was_lost_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: type[LostClient], reason: str, count: int
+) -> None:
+    """Only a link that stands may refuse what is optional; what it brought is journalled when it ends."""
+
+    @contextlib.asynccontextmanager
+    async def connection(*_: object, **__: object) -> AsyncIterator[LostClient]:
+        yield client()
+
+    async with room(tmp_path, "blood_pressure") as here:
+        monkeypatch.setattr(Radio, "connection", connection)
+        await here.do("measure")  # so that it is in the air
+        async with here.edge():
+            await until(lambda: reason in here.session.state.reason)
+            found = await here.wait_for("vital.blood_pressure", count)
+            assert [each.value["systolic"] for each in found] == [121, 132][:count]
