@@ -54,6 +54,7 @@ def ward_files() -> tuple[str, str]:
         layout.pendant("pendant-again", 3, "r-3"),
         layout.pendant("pendant-late", 4, "r-4"),
         layout.pendant("pendant-bad", 5, "r-5"),
+        layout.pendant("pendant-new", 9, "r-16"),
         layout.door("door", 6, "r-6", night),
         layout.dispenser("disp-given", "r-7"),
         layout.dispenser("disp-missed", "r-8"),
