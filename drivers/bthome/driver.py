@@ -30,6 +30,10 @@ SERVICE_DATA = "0000fcd2-0000-1000-8000-00805f9b34fb"
 SAME_NUMBERED_S = 60.0
 SAME_PLAIN_S = 4.0
 FAULT_EVERY_S = 600.0
+# Most makes tell their charge and leave it to the hub when that is low. A cold night lowers it: told at the first,
+# and again only when it was above the second.
+LOW_PCT, GOOD_PCT = 20, 30
+_CHARGE = "low charge"
 _RECENT = 64
 # How far the wall clock may have moved against the monotonic one for both to be of the same boot.
 _SAME_BOOT_S = 5.0
@@ -165,6 +169,8 @@ class BTHomeDriver:
         if frame.counter is not None:
             self._state.counter, self._state.back = frame.counter, -1
         facts, battery = _facts(items, self._state.on)
+        if battery is not None and self._runs_low(battery):
+            facts.append(_Fact(Kind.BATTERY_LOW, battery, "%"))
         if not facts:
             other = any(item.object.name not in ("packet", "battery") for item in items)
             if battery is not None and not other:
@@ -172,6 +178,16 @@ class BTHomeDriver:
             else:
                 facts.append(_Fact(Kind.DEVICE_ALIVE))
         return facts, battery
+
+    def _runs_low(self, battery_pct: int) -> bool:
+        """Tell whether the charge is low now, and was not before."""
+        on = self._state.on
+        if battery_pct > LOW_PCT:
+            if battery_pct > GOOD_PCT and _CHARGE in on:
+                on[_CHARGE] = False
+            return False
+        before, on[_CHARGE] = on.get(_CHARGE), True
+        return not before
 
     def _odd_facts(self, items: Sequence[Item], frame: Frame, odd: str) -> tuple[list[_Fact], int | None]:
         """Keep what raises, flagged. No state is asked or changed: each one counts."""

@@ -303,6 +303,18 @@ def test_a_beacon_is_a_heartbeat_with_its_charge() -> None:
         assert (beat.observation.kind.value, beat.observation.battery_pct) == ("device.alive", 100)
 
 
+def test_a_low_charge_is_told_once_until_it_was_good_again() -> None:
+    home = Home()
+    told = []
+    for number, charge in enumerate([31, 21, 20, 19, 21, 30, 20, 31, 20]):
+        home.restart()
+        told.append(home.hear(plain(bytes([0x01, charge, 0x3A, 0x00]), number), 60.0 * number))
+    low: tuple[str, tuple[str, ...]] = ("battery.low", ())
+    assert told == [[ALIVE], [ALIVE], [low], [ALIVE], [ALIVE], [ALIVE], [ALIVE], [ALIVE], [low]]
+    (seen,) = Home().answer(plain(bytes([0x01, 7]), 1), 0).observations
+    assert (seen.observation.kind.value, seen.observation.value, seen.observation.unit) == ("battery.low", 7, "%")
+
+
 @pytest.mark.parametrize(
     ("name", "make"),
     [
