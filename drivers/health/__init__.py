@@ -18,6 +18,8 @@ MANIFEST = Manifest(
     supervision_s=86400,
     services=tuple(profile.service for profile in PROFILES.values()),
     bonded=True,
+    # What it measured is health information, and a meter's context tells of medicine.
+    personal=True,
 )
 
 
