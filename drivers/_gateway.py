@@ -87,6 +87,7 @@ class Message(NamedTuple):
         date: When the device spoke, where the gateway says so and can be believed.
         bad_date: It says so and cannot be believed.
         battery_pct: State of charge.
+        channel: Which of the device's topics it came by: each has dates of its own.
     """
 
     device: Device
@@ -97,6 +98,7 @@ class Message(NamedTuple):
     date: dt.datetime | None = None
     bad_date: bool = False
     battery_pct: int | None = None
+    channel: str = ""
 
 
 class Known(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -105,7 +107,7 @@ class Known(msgspec.Struct, kw_only=True, omit_defaults=True):
     Attributes:
         on: Its states.
         told: When each that is on was last told, Unix seconds.
-        newest: Date of the newest message, Unix seconds.
+        newest: Date of the newest message of each channel, Unix seconds.
         recent: Fingerprints of the last messages that told something, oldest first.
         offline: The gateway has lost it.
         battery: State of charge told last.
@@ -113,7 +115,7 @@ class Known(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     on: dict[str, bool] = {}
     told: dict[str, float] = {}
-    newest: float = 0.0
+    newest: dict[str, float] = {}
     recent: list[str] = []
     offline: bool = False
     battery: int | None = None
@@ -140,6 +142,7 @@ class _Turn(NamedTuple):
     flags: tuple[str, ...] = ()
     old: bool = False
     told_before: bool = False
+    fresh: bool = True
 
 
 class Gateway:
@@ -164,14 +167,17 @@ class Gateway:
     def read(self, message: Message, now: Now) -> Answer:
         """Tell what is news in a message."""
         known = self._state.devices.setdefault(message.device.id, Known())
-        print_ = fingerprint(message.key)
+        print_ = fingerprint(f"{message.device.id}/{message.channel}/".encode() + message.key)
         told_before = print_ in known.recent
         if self._delivered_twice(message, print_, now) or (told_before and message.date):
             return NOTHING
-        old = _is_old(message.date, known, now)
+        before_it = known.newest.get(message.channel, 0.0)
+        old = _is_old(message, known, now)
         odd = ((RETAINED, message.retained), (LATE, old), (BAD_TIME, message.bad_date))
         flags = tuple(flag for flag, holds in odd if holds)
-        turn = _Turn(message, known, now, flags, old, told_before)
+        # A gateway that starts says again what it knew: the device itself did not speak.
+        fresh = not message.retained and (message.date is None or message.date.timestamp() > before_it)
+        turn = _Turn(message, known, now, flags, old, told_before, fresh)
         before = dict(known.on)
         told = [event for said in message.said if (event := self._news(turn, said))]
         if told:
@@ -266,8 +272,8 @@ class Gateway:
         return abs(turn.now.utc.timestamp() - turn.known.told.get(said.name, 0.0)) >= STILL_ON_S
 
     def _sign_of_life(self, turn: _Turn) -> list[Event]:
-        """Tell that a device lives; what the broker kept does not show it."""
-        if turn.message.retained or turn.old:
+        """Tell that a device lives; what was kept by the broker or the gateway does not show it."""
+        if not turn.fresh or turn.old:
             return []
         pct = turn.message.battery_pct
         if pct is not None and pct != turn.known.battery:
@@ -366,15 +372,15 @@ def dated(unix_s: object, now: Now) -> tuple[dt.datetime | None, bool]:
     return instant, False
 
 
-def _is_old(date: dt.datetime | None, known: Known, now: Now) -> bool:
+def _is_old(message: Message, known: Known, now: Now) -> bool:
     """Tell whether a message is older than one that was read before, and remember the newest date."""
-    if date is None:
+    if message.date is None:
         return False
-    at = date.timestamp()
+    at = message.date.timestamp()
     # A date in the future was believed before a clock was set: it must not make all that follows old.
-    if at < known.newest <= (now.utc + AHEAD).timestamp():
+    if at < known.newest.get(message.channel, 0.0) <= (now.utc + AHEAD).timestamp():
         return True
-    known.newest = at
+    known.newest[message.channel] = at
     return False
 
 

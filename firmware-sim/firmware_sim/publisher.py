@@ -42,14 +42,14 @@ class Publisher:
         broker: ``HOST:PORT``.
         client_id: Its name.
         on_up: Called in the event loop whenever the broker has accepted it.
-        will: Its last will.
+        will: Its last will, of the next start on.
     """
 
     def __init__(self, broker: str, client_id: str, on_up: Callable[[], None], will: Will) -> None:
         self._address = address_of(broker)
         self._client_id = client_id
         self._on_up = on_up
-        self._will = will
+        self.will = will
         self._client: Client | None = None
         self._tasks = Tasks()
         self.faults = Faults()
@@ -67,7 +67,7 @@ class Publisher:
         client = Client(
             CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv5
         )
-        client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
+        client.will_set(self.will.topic, self.will.payload, qos=1, retain=self.will.retain)
         client.reconnect_delay_set(_SOONEST_S, _LATEST_S)
 
         def connected(*_: Any) -> None:  # noqa: ANN401 -- paho's own

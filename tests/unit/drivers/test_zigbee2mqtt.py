@@ -80,6 +80,12 @@ def test_an_undated_press_counts_again_after_two_seconds() -> None:
     assert home.say(BUTTON, 4, action="single") == [(Kind.ALARM_PRESSED, ())]
 
 
+def test_two_devices_that_say_the_same_are_two() -> None:
+    home = Home()
+    assert home.say(BUTTON, 0, action="single") == [(Kind.ALARM_PRESSED, ())]
+    assert home.say(DOOR, 0.1, action="single") == [(Kind.ALARM_PRESSED, ())]
+
+
 def test_a_retained_press_is_told_once_and_flagged() -> None:
     home = Home()
     press = [(Kind.ALARM_PRESSED, ("retained",))]
