@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hub.cli import bench, decode, devices_add, devices_tell, devices_test, run, site
+from hub.cli import bench, decode, devices_add, devices_scan, devices_tell, devices_test, run, site
 from hub.cli.table import Parser
 from hub.domain.errors import HubError
 
@@ -15,6 +15,7 @@ COMMANDS = (
     *site.COMMANDS,
     *decode.COMMANDS,
     *devices_add.COMMANDS,
+    *devices_scan.COMMANDS,
     *devices_test.COMMANDS,
     *devices_tell.COMMANDS,
     *bench.COMMANDS,
