@@ -39,12 +39,16 @@ class Mode(NamedTuple):
     ends_at: dt.datetime
 
 
-_RUNNING = sa.select(*(device_tests.c[name] for name in Mode._fields)).where(device_tests.c.running.is_not(None))
+# Made once: it is asked with all that comes in.
+_RUNNING = sa.select(*(device_tests.c[name] for name in Mode._fields)).where(
+    device_tests.c.running.is_not(None),
+    device_tests.c.ends_at > sa.bindparam("at", type_=device_tests.c.ends_at.type),
+)
 
 
 def running(connection: sa.Connection, at: dt.datetime) -> dict[str, Mode]:
     """Return the test modes that last at an instant, by device."""
-    rows = connection.execute(_RUNNING.where(device_tests.c.ends_at > at))
+    rows = connection.execute(_RUNNING, {"at": at})
     return {row.device_id: Mode(*row) for row in rows}
 
 
