@@ -7,7 +7,7 @@ Beacon mode comes first, because it does no harm when what follows fails. The pa
 a key that the device makes anew each time; only a factory reset switches it off again.
 """
 
-from drivers.base import Action, Read, Write
+from drivers.base import Read, Write
 from hub.domain.errors import MalformedError
 
 PASSKEY = "0ffb7104-860c-49ae-8989-1f946d5f6c03"
@@ -19,7 +19,7 @@ KEY_BYTES = 16
 _ON = b"\x01"
 
 
-def steps(passkey: int) -> tuple[Action, ...]:
+def steps(passkey: int) -> tuple[Write | Read, ...]:
     """Return what to do on the bonded link, in this order; the last step gives the key.
 
     Args:

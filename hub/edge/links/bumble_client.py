@@ -136,10 +136,13 @@ class BumbleClient(BaseBleakClient):
         await self._ask(self._connection.encrypt() if known else self._connection.pair())
 
     async def unpair(self) -> None:
-        """Forget the bond."""
+        """Forget the bond, under whichever type of address it is kept."""
         device = self._adapter.device
-        if device is not None and device.keystore:
-            await device.keystore.delete(str(self._target or _address(self.address)))
+        if device is None or not device.keystore:
+            return
+        for name, _keys in await device.keystore.get_all():
+            if name.split("/")[0].upper() == self.address.upper():
+                await device.keystore.delete(name)
 
     async def read_gatt_char(
         self,

@@ -189,6 +189,7 @@ class BtHomeDevice:
 
     async def _reset(self, _arguments: Arguments) -> None:
         self.factory_reset()
+        await self._peripheral.device.keystore.delete_all()
         self.send(*self.idle())
 
     async def _set_battery(self, arguments: Arguments) -> None:
