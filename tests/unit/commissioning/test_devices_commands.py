@@ -1,5 +1,6 @@
 """`hub devices add`, `test` and `list`, and what `hub site apply` says of devices."""
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -10,12 +11,23 @@ import pytest
 from hub.central.commands import devices_add
 from hub.central.site.load import load
 from hub.central.site.model import Device
+from hub.central.store import tables
+from hub.central.store.engine import Store
 from hub.cli import main
+from hub.domain.clock import UTC
 from hub.domain.errors import PermanentError
+from tests.fakes.site import SITE
 
-EXAMPLE = Path(__file__).parents[3] / "sites" / "example.toml"
+AT = dt.datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
+TEXT = f"""# A comment that must come back.
+{SITE}
+[[phones]]  # so must this one
+id = "desk"
+number = "+4700000093"
+kind = "landline"
+"""
 BY_HAND = [
-    *("--hub", "h-0002", "--link", "ble", "--resident", "r-2001", "--room", "bad"),
+    *("--hub", "h-1", "--link", "ble", "--resident", "r-1017", "--room", "bad"),
     *("--driver", "bthome", "--address", "a4:c1:38:00:20:09", "--key", "00112233445566778899AABBCCDDEEFF"),
 ]
 
@@ -23,7 +35,7 @@ BY_HAND = [
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     path = tmp_path / "site.toml"
-    shutil.copy(EXAMPLE, path)
+    path.write_text(TEXT, encoding="utf-8")
     return path
 
 
@@ -54,15 +66,15 @@ def test_a_device_is_added_and_all_else_stays_as_it_was(site: Path, capsys: pyte
     assert after.startswith(before.rstrip("\n"))
     new = devices(site)[-1]
     assert (new.id, new.address, new.resident, new.room) == (
-        "r-2001-bthome", "A4:C1:38:00:20:09", "r-2001", "bad"
+        "r-1017-bthome", "A4:C1:38:00:20:09", "r-1017", "bad"
     )  # fmt: skip
     assert "next: hub site apply" in out
-    assert "then: hub devices test r-2001-bthome" in out
+    assert "then: hub devices test r-1017-bthome" in out
     assert site.stat().st_mode == mode
     assert in_folder(site) == ["site.toml"]
     said(capsys, "check", site, "--from", "2026-11-23")
     said(capsys, "devices", "add", site, *BY_HAND[:-4], "--address", "A4:C1:38:00:20:0A")
-    assert devices(site)[-1].id == "r-2001-bthome-2"
+    assert devices(site)[-1].id == "r-1017-bthome-2"
 
 
 def test_a_label_says_what_was_not_typed(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,8 +93,8 @@ def test_a_label_says_what_was_not_typed(site: Path, capsys: pytest.CaptureFixtu
         (["--resident", "r-9999"], "there is no resident 'r-9999'"),
         (["--driver", "toaster"], "driver 'toaster': unknown"),
         (["--key", "00"], "key of 1 bytes"),
-        (["--address", "A4:C1:38:00:20:01"], "has the same address on this link"),
-        (["--id", "d-2001-button"], "is also the id of"),
+        (["--address", "F0:11:22:33:44:05"], "has the same address on this link"),
+        (["--id", "pendant-1"], "is also the id of"),
         (["--id", "Not An Id"], "use 1 to 48 small letters"),
         (["--qr", "https://example.org"], "unknown form; there are"),
     ],
@@ -128,28 +140,62 @@ def test_a_folder_that_takes_no_file_is_one_clear_line(site: Path, monkeypatch: 
     with pytest.raises(PermanentError, match="No space left"):
         devices_add._replace(site, site.read_bytes(), "new")
     assert in_folder(site) == ["site.toml"]
-    assert site.read_text(encoding="utf-8") == EXAMPLE.read_text(encoding="utf-8")
+    assert site.read_text(encoding="utf-8") == TEXT
 
 
 def test_test_mode_from_the_command_line(site: Path, store: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = said(capsys, "site", "apply", site, "--store", store)
     count = len(devices(site))
     assert f"{count} of {count} devices were never tested" in out
-    test = ["devices", "test", "d-2001-button", "--store", store]
+    test = ["devices", "test", "pendant-1", "--store", store]
     assert "none of this name" in said(capsys, *test, "--phone", "nobody", code=1)
-    assert "a landline takes no text" in said(capsys, *test, "--phone", "nord-2-switchboard", code=1)
-    assert "1 to 120" in said(capsys, *test, "--phone", "nord-2-desk", "--minutes", "121", code=1)
-    assert "phone nord-2-desk gets a text that begins with TEST" in said(capsys, *test, "--phone", "nord-2-desk")
+    assert "a landline takes no text" in said(capsys, *test, "--phone", "desk", code=1)
+    assert "1 to 120" in said(capsys, *test, "--phone", "technician", "--minutes", "121", code=1)
+    assert "phone technician gets a text that begins with TEST" in said(capsys, *test, "--phone", "technician")
     rows = [json.loads(line) for line in said(capsys, "devices", "list", "--store", store, "--json").splitlines()]
     assert len(rows) == count
     (row,) = [row for row in rows if row["state"] == "testing"]
-    assert (row["id"], row["resident"], row["test_phone"]) == ("d-2001-button", "r-2001", "nord-2-desk")
+    assert (row["id"], row["resident"], row["test_phone"]) == ("pendant-1", "r-1017", "technician")
     table = said(capsys, "devices", "list", "--store", store).splitlines()
     assert table[0].split() == ["DEVICE", "RESIDENT", "ROOM", "STATE", "SINCE", "LAST", "HEARD"]
-    assert table[-1].split()[:4] == ["d-2001-button", "r-2001", "bedroom", "testing"]
+    assert table[-1].split()[:4] == ["pendant-1", "r-1017", "stue", "testing"]
     assert "has ended" in said(capsys, *test, "--end")
     assert "is not in test mode" in said(capsys, *test, "--end", code=1)
 
 
 def test_a_store_without_a_site_is_one_clear_line(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no such file" in said(capsys, "devices", "list", "--store", store, code=1)
+
+
+def test_applying_another_assignment_says_what_is_out_of_service(
+    site: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "site", "apply", site, "--store", store)
+    opened = Store(store)
+    opened.write_now(
+        lambda connection: connection.execute(
+            tables.devices.update()
+            .where(tables.devices.c.device_id.in_(["pendant-1", "dispenser-1"]))
+            .values(in_service_at=AT, in_service_by="sms:technician", in_service_incident=1)
+        )
+    )
+    opened.close()
+    site.write_text(site.read_text(encoding="utf-8").replace("01020304", "01020305"), "utf-8")
+    out = said(capsys, "site", "apply", site, "--store", store)
+    assert "device pendant-1 is assigned otherwise than it was tested: it is out of service" in out
+    assert "dispenser-1" not in out
+    rows = [json.loads(line) for line in said(capsys, "devices", "list", "--store", store, "--json").splitlines()]
+    assert [row["id"] for row in rows if row["state"] == "in_service"] == ["dispenser-1"]
+
+
+@pytest.mark.parametrize(
+    ("phone", "complaint"), [("nobody", "there is no phone 'nobody'"), ("desk", "takes no text")]
+)
+def test_a_site_whose_test_phone_takes_no_text_is_refused(
+    site: Path, phone: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = site.read_text(encoding="utf-8").replace("[site]\n", f'[site]\ntest_phone = "{phone}"\n', 1)
+    site.write_text(text, encoding="utf-8")
+    out = said(capsys, "check", site, "--from", "2026-11-23", code=1)
+    assert 'error: [site], key "test_phone": ' in out
+    assert complaint in out

@@ -1,6 +1,7 @@
 """For any order of real and test observations the real ones give exactly what they give without the tests."""
 
 import asyncio
+import contextlib
 import re
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Event
 from hub.central.store.tables import incident_events, messages
 from hub.domain.codes import Kind
+from hub.domain.errors import RefusedError
 from tests.fakes.centre import DeskCentre
 
 TESTED, LIVE = "pendant-1", ("dispenser-1", "door-1")
@@ -136,3 +138,37 @@ def test_the_real_ones_give_what_they_give_without_the_tests(story: list[Step]) 
 
     mixed, alone = asyncio.run(both())
     assert mixed == alone
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from(["press", "begin", "end", 1, 60, 179, 200]), max_size=12))
+def test_no_press_in_test_mode_is_lost_when_nobody_takes_it(story: list[str | int]) -> None:
+    async def play(folder: str) -> None:
+        desk = Attentive(folder, with_tests=True).desk
+        pressed = 0
+        for step in story:
+            if step == "press":
+                pressed += 1
+                await desk.keep(desk.event(TESTED, Kind.ALARM_PRESSED))
+            elif isinstance(step, int):
+                await desk.pass_time(step)
+            else:
+                with contextlib.suppress(RefusedError):  # a real one is open
+                    await desk.centre.transact(_begin if step == "begin" else _end)
+        await desk.pass_time(180)
+        real = [row for row in await desk.incidents() if not row.test]
+        assert sum(row.presses for row in real) == pressed
+        assert all(row.state == "alerting" for row in real)
+        assert [row.state for row in await desk.incidents() if row.test and row.state != "closed"] == []
+        desk.store.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(play(folder))
+
+
+def _begin(tx: Tx) -> None:
+    mode.start(tx, TESTED, "technician", 2, "user:kari-test")
+
+
+def _end(tx: Tx) -> None:
+    mode.end(tx, TESTED, "user:kari-test")
