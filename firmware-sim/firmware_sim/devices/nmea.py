@@ -129,8 +129,8 @@ class Receiver:
     # ---- What can be done to it --------------------------------------------------------------------------
 
     async def _go(self, arguments: Arguments) -> None:
-        """Go some metres to the north and east."""
-        self.lat, self.lon = self._beside(arguments)
+        """Go some metres to the north and east; 100 m to the north when nothing is said."""
+        self.lat, self.lon = self._beside(arguments or {"north_m": 100})
 
     async def _place(self, arguments: Arguments) -> None:
         """Be somewhere else."""
