@@ -13,6 +13,7 @@ old and may have been told before. It is *dated* where the gateway says when the
 
 import datetime as dt
 import hashlib
+from collections import defaultdict
 from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
@@ -37,6 +38,8 @@ STILL_ON_S = 3600.0
 AHEAD = dt.timedelta(minutes=5)
 _EARLIEST = dt.datetime(2020, 1, 1, tzinfo=UTC)
 _RECENT = 16
+# States and topics of one device: a node has a few dozen, somebody who invents them as many as he likes.
+_MOST_NAMES = 200
 _MAX_WORD = 64
 # Unix seconds beyond this are no date at all.
 _FAR_S = 1e11
@@ -159,6 +162,7 @@ class Gateway:
         self._gap: set[tuple[str, str]] = set()
         self._alive: dict[str, float] = {}
         self._same: dict[str, float] = {}
+        self._dates: dict[str, dict[str, float]] = defaultdict(dict)
 
     def gap(self) -> None:
         """Something may have been missed: what is on may have been off meanwhile."""
@@ -171,12 +175,16 @@ class Gateway:
         told_before = print_ in known.recent
         if self._delivered_twice(message, print_, now) or (told_before and message.date):
             return NOTHING
-        before_it = known.newest.get(message.channel, 0.0)
-        old = _is_old(message, known, now)
+        before_it = self._newest(message, known, now)
+        at = message.date.timestamp() if message.date else before_it
+        old = at < before_it
+        if message.date and not old:
+            # What says nothing of interest is not worth a write to the disk.
+            _keep(known.newest if message.said else self._dates[message.device.id], message.channel, at)
         odd = ((RETAINED, message.retained), (LATE, old), (BAD_TIME, message.bad_date))
         flags = tuple(flag for flag, holds in odd if holds)
         # A gateway that starts says again what it knew: the device itself did not speak.
-        fresh = not message.retained and (message.date is None or message.date.timestamp() > before_it)
+        fresh = not message.retained and (message.date is None or at > before_it)
         turn = _Turn(message, known, now, flags, old, told_before, fresh)
         before = dict(known.on)
         told = [event for said in message.said if (event := self._news(turn, said))]
@@ -228,6 +236,13 @@ class Gateway:
         turn = _Turn(message, known, now, (RETAINED,) if message.retained else ())
         return Answer(observations=(self._heard(turn, event),), state=msgspec.json.encode(self._state))
 
+    def _newest(self, message: Message, known: Known, now: Now) -> float:
+        """Return the date of the newest message of this channel, Unix seconds."""
+        name = message.channel
+        newest = max(known.newest.get(name, 0.0), self._dates[message.device.id].get(name, 0.0))
+        # A date in the future was believed before a clock was set: it must not make all that follows old.
+        return newest if newest <= (now.utc + AHEAD).timestamp() else 0.0
+
     def _delivered_twice(self, message: Message, print_: str, now: Now) -> bool:
         seen = self._same.pop(print_, None)
         while self._same and now.mono - self._same[oldest := next(iter(self._same))] >= SAME_S:
@@ -250,7 +265,7 @@ class Gateway:
             if before is not False:
                 known.on.pop(name, None)  # it may be older than what we know
             return None
-        known.on[name] = said.on
+        _keep(known.on, name, said.on)
         if not said.on:
             self._gap.discard(key)
             ends = before is True or (before is None and not turn.message.retained)
@@ -263,7 +278,7 @@ class Gateway:
                 return None
         if not turn.message.retained:
             self._gap.discard(key)
-        known.told[name] = turn.now.utc.timestamp()
+        _keep(known.told, name, turn.now.utc.timestamp())
         return Event(said.when_on, said.value, flags=flags)
 
     def _still_on(self, turn: _Turn, said: Switched) -> bool:
@@ -372,16 +387,11 @@ def dated(unix_s: object, now: Now) -> tuple[dt.datetime | None, bool]:
     return instant, False
 
 
-def _is_old(message: Message, known: Known, now: Now) -> bool:
-    """Tell whether a message is older than one that was read before, and remember the newest date."""
-    if message.date is None:
-        return False
-    at = message.date.timestamp()
-    # A date in the future was believed before a clock was set: it must not make all that follows old.
-    if at < known.newest.get(message.channel, 0.0) <= (now.utc + AHEAD).timestamp():
-        return True
-    known.newest[message.channel] = at
-    return False
+def _keep(kept: dict[str, Any], name: str, value: float | bool) -> None:  # noqa: FBT001 -- a value, no choice
+    """Remember a value; where there are very many the one that was there longest makes room."""
+    if name not in kept and len(kept) >= _MOST_NAMES:
+        del kept[next(iter(kept))]
+    kept[name] = value
 
 
 def _load(state: bytes) -> State:

@@ -1,7 +1,7 @@
 """Positions of OwnTracks phones and trackers.
 
 Each position is told once, with the time and the accuracy that the device gives it. Nothing of a message goes
-further but what stands in :data:`_SPEECH`: names of regions, networks and initials stay on the broker.
+further but what stands in :data:`_NUMBERS` and :data:`_TEXTS`: names of regions, networks and initials stay on the broker.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from drivers._gateway import BAD_TIME, LATE, RETAINED, dated, fingerprint, number, object_of, percent, scalars
+from drivers._gateway import BAD_TIME, LATE, RETAINED, dated, fingerprint, number, object_of, percent
 from drivers.base import NOTHING, Answer, Device, Heard, Setup
 from hub.domain.clock import Now
 from hub.domain.codes import Kind
@@ -48,6 +48,13 @@ _MEMBERS = (
 )
 # A region's own id is random, or the time at which it was drawn; neither tells where or what it is.
 _REGION_ID = re.compile(r"[0-9A-Za-z-]{1,40}")
+# Members that are texts, and what they may be.
+_TEXTS = {
+    "_type": re.compile("location|transition|lwt"),
+    "t": re.compile("."),
+    "event": re.compile("enter|leave"),
+    "rid": _REGION_ID,
+}
 # A tracker that lost the satellites says where it was last.
 _LAST_KNOWN = ("l", "L")
 
@@ -226,9 +233,19 @@ def _heard(device: Device, fact: _Fact, found: dict[str, Any], now: Now) -> Hear
             value=fact.value,
             battery_pct=percent(found.get("batt")),
             flags=fact.flags,
-            raw=scalars(found, _SPEECH).hex(),
+            raw=_frame(found).hex(),
         ),
     )
+
+
+def _frame(found: dict[str, Any]) -> bytes:
+    """Return what was understood of a message, as JSON."""
+    kept = {name: value for name, value in found.items() if name in _NUMBERS and isinstance(value, int | float)}
+    for name, form in _TEXTS.items():
+        value = found.get(name)
+        if isinstance(value, str) and form.fullmatch(value):
+            kept[name] = value
+    return msgspec.json.encode(kept)
 
 
 def _load(state: bytes) -> dict[str, Known]:

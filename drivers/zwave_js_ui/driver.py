@@ -18,6 +18,7 @@ _CLIENTS, _EVENTS = "_CLIENTS", "_EVENTS"
 _HOLD_S = 2.0
 _MILLI, _FAR_MS = 1000, 1e14
 _SPEECH = frozenset(("time", "value", "lastUpdate", "status"))
+_LONGEST = 200
 _DIGITS = re.compile(r"[0-9]{1,3}")
 
 
@@ -111,9 +112,10 @@ class ZwaveJsUiDriver:
         if place is not None:
             said = self._said(device, place, value, now)
             pct = percent(value) if (place.kind, place.prop) == ("battery", "level") else None
-        message = Message(
-            device, said, payload, _raw(found), retained, date, bad_date, pct, channel="/".join(rest)[:200]
-        )
+        # Topics that tell one state have one date: the older of the two door states must not open the door again.
+        switched = next((each.name for each in said if isinstance(each, Switched)), "")
+        channel = switched or "/".join(rest)[:_LONGEST]
+        message = Message(device, said, payload, _raw(found), retained, date, bad_date, pct, channel)
         return self._gateway.read(message, now)
 
     def _said(self, device: Device, place: _Place, value: object, now: Now) -> list[Switched | Event]:
