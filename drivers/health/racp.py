@@ -14,7 +14,7 @@ from typing import NamedTuple
 from drivers.base import Action, Write
 from drivers.health import glucose
 from drivers.health.profiles import RACP
-from drivers.health.records import Records, State, failed
+from drivers.health.records import Records, State, digest_of, failed
 from hub.domain.clock import Now
 from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError
@@ -71,7 +71,7 @@ class Meter:
         self._after: int | None = None
         self._met = False
         self._began_anew = False
-        self._highest: int | None = None
+        self._highest: tuple[int, str] | None = None
         self._waits: tuple[glucose.Record, bytes] | None = None
         self._repeat: int | None = None
         self._tries = 0
@@ -97,9 +97,11 @@ class Meter:
         except MalformedError as error:
             lost = self._records.unreadable("glucose", data, str(error), now)
             return Told(told + ((lost,) if lost else ()), bad=(str(error),))
-        self._highest = record.seq if self._highest is None else max(self._highest, record.seq)
+        digest = digest_of(data)
+        self._met = self._met or (record.seq, digest) == (self._after, self._state.proof)
+        if self._highest is None or record.seq >= self._highest[0]:
+            self._highest = record.seq, digest
         if self._records.known(data, now):
-            self._met = self._met or record.seq == self._after
             self._repeat = record.seq
             return Told(told)
         self._waits = record, data
@@ -182,8 +184,9 @@ class Meter:
         if self._deadline is not None:
             self._deadline = now.mono + ANSWER_S
 
-    def _end(self, asked: int | None) -> None:
-        self._state.asked, self._deadline = asked, None
+    def _end(self, highest: tuple[int, str] | None) -> None:
+        self._state.asked, self._state.proof = highest or (None, "")
+        self._deadline = None
         self._state.complained, self._state.cut = False, 0
 
     def _give_up(self, reason: str, now: Now) -> tuple[Observation, ...]:

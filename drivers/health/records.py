@@ -36,6 +36,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
         last: Unix time of the record before.
         offset_s: Local time minus UTC when the device's clock was set last.
         asked: Sequence number from which glucose records are asked for; ``None``: from the first.
+        proof: Digest of the record of that number.
         complained: That its records cannot be had was told.
         cut: Connections in a row that ended before it had answered.
         about: What was told of the device itself.
@@ -47,6 +48,7 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     last: int = 0
     offset_s: int | None = None
     asked: int | None = None
+    proof: str = ""
     complained: bool = False
     cut: int = 0
     about: dict[str, str] = {}
@@ -78,7 +80,7 @@ class Records:
 
     def known(self, data: bytes, now: Now) -> bool:
         """Tell whether these bytes were observed already."""
-        return self._known(_digest(data), int(now.utc.timestamp()), WRONG_CLOCK_S)
+        return self._known(digest_of(data), int(now.utc.timestamp()), WRONG_CLOCK_S)
 
     def take(self, reading: Reading, data: bytes, now: Now, *, numbered: bool = False) -> Observation | None:
         """Return the observation of a reading, or ``None`` for one that was observed before.
@@ -89,7 +91,7 @@ class Records:
             now: This moment.
             numbered: They carry a number of their own, so that no two records look the same.
         """
-        digest, at = _digest(data), int(now.utc.timestamp())
+        digest, at = digest_of(data), int(now.utc.timestamp())
         time = self._believed(reading.time, now)
         repeat_s = WRONG_CLOCK_S if reading.time else NO_CLOCK_S
         if self._known(digest, at, repeat_s):
@@ -119,7 +121,7 @@ class Records:
 
     def unreadable(self, measurement: str, data: bytes, error: str, now: Now) -> Observation | None:
         """Return the observation of a record that cannot be read: a measurement was made, and is lost."""
-        digest, at = _digest(data), int(now.utc.timestamp())
+        digest, at = digest_of(data), int(now.utc.timestamp())
         if self._known(digest, at, WRONG_CLOCK_S):
             return None
         self._note(digest, at)
@@ -164,5 +166,6 @@ def failed(
     return Observation(kind=Kind.VITAL_FAILED, time=now.utc, value=value, flags=flags, raw=raw)
 
 
-def _digest(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
+    """Return what a record is known by."""
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()

@@ -3,6 +3,9 @@
 import datetime as dt
 import struct
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from drivers.base import Answer, Device, Disconnect, Setup, Subscribe, Write
 from drivers.health import open_driver
 from drivers.health.driver import QUIET_S, HealthDriver
@@ -134,6 +137,25 @@ def test_a_cleared_memory_is_noticed_and_nothing_of_it_is_lost() -> None:
     assert sorted(map(int, map(str, meter.seqs()))) == [1, 1, 2, 2, 3, 3, 4, 5]
     assert [each.kind.value for each in meter.found].count("device.rekeyed") == 1
     assert meter.connect()[-1] == after(5)
+
+
+def test_a_cleared_memory_is_noticed_although_the_link_drops_meanwhile() -> None:
+    meter = Meter()
+    meter.connect()
+    meter.hear(*(record(seq) for seq in (1, 2, 3)), SUCCESS)
+    meter.connect()
+    meter.hear(record(3, day=6), record(4, day=7))
+    meter.drop()
+    # Number 3 is known by now, and it is not the one that was seen last in the memory of before.
+    assert meter.connect()[-1] == after(3)
+    assert meter.hear(record(3, day=6), record(4, day=7), SUCCESS) == (ALL,)
+    meter.hear(record(1, day=4))
+    meter.drop()
+    assert meter.connect()[-1] == after(3)
+    assert meter.hear(record(3, day=6), record(4, day=7), SUCCESS) == (ALL,)
+    meter.hear(*(record(seq, day=3 + seq) for seq in (1, 2, 3, 4)), SUCCESS)
+    assert sorted(map(int, map(str, meter.seqs()))) == [1, 1, 2, 2, 3, 3, 4]
+    assert meter.connect()[-1] == after(4)
 
 
 def test_a_cleared_memory_without_higher_numbers_answers_no_records() -> None:
@@ -278,3 +300,46 @@ def test_what_answers_nothing_is_passed_over() -> None:
     assert "answers nothing" in answer.bad[0]
     assert meter.hear(record(1), SUCCESS) == ()
     assert meter.seqs() == [1]
+
+
+def _answered(meter: Meter, memory: list[bytes], asked: object, drops_after: int | None) -> None:
+    """Let a meter with this memory answer until there is nothing more to ask, or the link drops."""
+    told_so_far = 0
+    while isinstance(asked, Write):
+        least = struct.unpack_from("<H", asked.data, 3)[0] if len(asked.data) > 2 else 0
+        chosen = [each for each in memory if struct.unpack_from("<H", each, 1)[0] >= least]
+        for each in chosen:
+            if told_so_far == drops_after:
+                meter.drop()
+                return
+            meter.hear(each)
+            told_so_far += 1
+        actions = meter.hear(SUCCESS if chosen else NO_RECORDS)
+        asked = actions[0] if actions else None
+
+
+@given(
+    st.lists(
+        st.one_of(st.just("measure"), st.just("clear"), st.just("read"), st.integers(0, 6)),
+        max_size=40,
+    )
+)
+def test_whatever_happens_each_record_is_told_once(events: list[str | int]) -> None:
+    meter, memory, made, last = Meter(), list[bytes](), 0, 0
+    must: list[str] = []
+    for event in [*events, "read"]:
+        if event == "measure":
+            made, last = made + 1, last + 1
+            when = START - dt.timedelta(days=100) + dt.timedelta(minutes=made)
+            head = struct.pack("<BHHBBBBB", 6, last, when.year, when.month, when.day, when.hour, when.minute, 0)
+            memory.append(head + bytes.fromhex("36c011"))
+        elif event == "clear":
+            memory, last = [], 0
+        else:
+            asked = meter.connect()[-1]
+            _answered(meter, memory, asked, event if isinstance(event, int) else None)
+            if event == "read":
+                must += [each.hex() for each in memory if each.hex() not in must]
+    raws = [each.raw for each in meter.found if each.kind == "vital.glucose"]
+    assert len(raws) == len(set(raws))
+    assert set(must) <= set(raws)
