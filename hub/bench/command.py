@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from hub.bench import chain, figures, footprint, journal, rate
+from hub.bench import chain, figures, footprint, journal, radio, rate
 from hub.bench.size import FULL, QUICK, Size
 from hub.domain.errors import MalformedError
 
@@ -29,6 +29,10 @@ class Measurement(NamedTuple):
 
 
 MEASUREMENTS = (
+    Measurement(
+        "adverts_per_s", "BLE adverts through filter and decoder, 99 % strangers'.", (6, 1), radio.adverts
+    ),
+    Measurement("esp3_telegrams_per_s", "EnOcean telegrams, bytes to observations.", (6, 1), radio.telegrams),
     Measurement("journal", "Appends to the edge's journal.", (10, 2), journal.appends),
     Measurement(
         "line_to_provider_ms",

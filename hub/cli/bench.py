@@ -23,6 +23,7 @@ COMMANDS = (
         _bench_options,
         _bench,
         "hub bench > figures.json\nhub bench --quick --only line_to_provider_ms\n\n"
-        "Measurements: journal, line_to_provider_ms, sustained_per_s, backlog, backlog_of_edge, edge.",
+        "Measurements: adverts_per_s, esp3_telegrams_per_s, journal, line_to_provider_ms, sustained_per_s,\n"
+        "backlog, backlog_of_edge, edge.",
     ),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hub.bench import chain, command, footprint, journal, rate
+from hub.bench import chain, command, footprint, journal, radio, rate
 from hub.bench.figures import percentile, spread_ms
 from hub.bench.size import Size
 from hub.cli import main
@@ -76,6 +76,18 @@ async def test_the_journal_is_measured() -> None:
     assert all(found[name]["per_s"] > 0 for name in ("readings_by_50", "readings_by_500"))
 
 
+async def test_of_a_hundred_adverts_one_is_decoded() -> None:
+    found = await radio.adverts(TINY)
+    assert found["per_s"] > 0
+    assert (found["adverts"], found["decoded"], found["observations"]) == (2000, 20, 20)
+
+
+async def test_every_telegram_becomes_an_observation() -> None:
+    found = await radio.telegrams(TINY)
+    assert found["per_s"] > 0
+    assert (found["telegrams"], found["observations"], found["bad"]) == (500, 500, 0)
+
+
 def test_the_command_prints_json_and_tells_its_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,7 +110,7 @@ def test_without_mosquitto_it_says_what_to_install(
 
 def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--only", "speed"]) == 1
-    assert "there are journal, line_to_provider_ms" in capsys.readouterr().err
+    assert "there are adverts_per_s, esp3_telegrams_per_s, journal, line_to_provider_ms" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
