@@ -1,7 +1,7 @@
 """Positions of OwnTracks phones and trackers.
 
 Each position is told once, with the time and the accuracy that the device gives it. Nothing of a message goes
-further but what stands in :data:`_NUMBERS` and :data:`_TEXTS`: names of regions, networks and initials stay on the broker.
+further but what stands in :data:`_NUMBERS` and :data:`_TEXTS`: names of regions, of networks and initials stay.
 """
 
 import re
@@ -36,9 +36,7 @@ _OTHERS = frozenset(
         "waypoints",
     )
 )
-_SPEECH = frozenset(
-    ("_type", "lat", "lon", "acc", "alt", "vel", "cog", "batt", "t", "tst", "event", "rid", "wtst")
-)
+_NUMBERS = frozenset(("lat", "lon", "acc", "alt", "vel", "cog", "batt", "tst", "wtst"))
 # Members of a fix with their names here, and the range in which they make sense.
 _MEMBERS = (
     ("acc", "accuracy_m", 0.0, 1e6),
@@ -240,7 +238,9 @@ def _heard(device: Device, fact: _Fact, found: dict[str, Any], now: Now) -> Hear
 
 def _frame(found: dict[str, Any]) -> bytes:
     """Return what was understood of a message, as JSON."""
-    kept = {name: value for name, value in found.items() if name in _NUMBERS and isinstance(value, int | float)}
+    kept: dict[str, float | str] = {
+        name: value for name, value in found.items() if name in _NUMBERS and isinstance(value, int | float)
+    }
     for name, form in _TEXTS.items():
         value = found.get(name)
         if isinstance(value, str) and form.fullmatch(value):
