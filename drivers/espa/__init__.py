@@ -15,6 +15,7 @@ MANIFEST = Manifest(
     address="[0-9*#]{0,16}",
     # The driver says device.alive every ten minutes while the system polls.
     supervision_s=1800,
+    personal=True,
     baud=9600,
     settings={
         "selects_alone": Setting(title="The system never polls: station 2 is always selected", default=False),

@@ -19,6 +19,7 @@ MANIFEST = Manifest(
     address=r"(\+[1-9][0-9]{6,14})?",
     # A dispenser that has nothing to complain of may be silent for long: no more than any alarm may be.
     supervision_s=24 * 3600,
+    personal=True,
     baud=115200,
     settings={
         "pin": Setting(title="PIN of the SIM, 4 to 8 digits; empty for a SIM without", default="", low=0, high=8),

@@ -13,6 +13,7 @@ MANIFEST = Manifest(
     links=("serial",),
     # A receiver talks every second; the driver says something at least every five minutes while it does.
     supervision_s=900,
+    personal=True,
     baud=9600,
     settings={
         "interval_s": Setting(title="Least time between two fixes, s", default=60, low=1, high=3600),

@@ -15,6 +15,7 @@ MANIFEST = Manifest(
     address=r"[^/+#\x00-\x1f]{1,60}/[^/+#\x00-\x1f]{1,60}",
     # A phone that lies still pings every half hour or less often, as its maker's system lets it.
     supervision_s=24 * 3600,
+    personal=True,
     topics=("+/+", "+/+/event"),
     settings={
         "accuracy_m": Setting(
