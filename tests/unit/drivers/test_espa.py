@@ -173,10 +173,23 @@ def test_a_spoilt_block_is_refused() -> None:
     assert answer.bad == ("system: byte 40: BCC is 0x10, not 0x11; the block begins at byte 0",)
 
 
-def test_even_parity_is_seen_and_answered() -> None:
-    def even(data: bytes) -> bytes:
-        return bytes(byte | byte.bit_count() % 2 << 7 for byte in data)
+def test_a_block_of_no_known_kind_is_refused_and_status_is_taken() -> None:
+    heard = driver()
+    assert [sent(heard.received(block(header, [("8", "1")]), now(1))) for header in "23789"] == [ACK] * 2 + [
+        NAK
+    ] * 3
 
+
+def test_a_block_with_parity_and_nothing_before_it_is_a_call() -> None:
+    answer = driver().received(even(PUBLISHED), now(1))
+    assert (told(answer), sent(answer)) == ([("room", "alarm.pressed")], ACK)
+
+
+def even(data: bytes) -> bytes:
+    return bytes(byte | byte.bit_count() % 2 << 7 for byte in data)
+
+
+def test_even_parity_is_seen_and_answered() -> None:
     heard = driver()
     assert sent(heard.received(even(POLL), now(1))) == even(EOT)
     assert sent(heard.received(even(PUBLISHED[:-1] + b"\x10"), now(2))) == even(NAK)

@@ -99,6 +99,15 @@ def test_one_false_position_is_not_told_and_two_that_agree_are() -> None:
     assert kinds(heard.received(epoch(30, 50.002), now(30))) == ["location.fix"]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("invalid", [0, 1])
+def test_one_sentence_that_has_no_position_is_enough(invalid: int, swapped: bool) -> None:
+    good, bad = (epoch(0, valid=valid).splitlines(keepends=True) for valid in (True, False))
+    pair = [bad[0], good[1]] if invalid == 0 else [good[0], bad[1]]
+    answer = driver().received(b"".join(reversed(pair) if swapped else pair), now(0))
+    assert told(answer) == [("device.alive", {"fix": False})]
+
+
 def test_no_position_is_no_fix_and_after_a_while_a_fault() -> None:
     heard = driver(no_fix_s=120)
     heard.received(epoch(0), now(0))
