@@ -10,9 +10,13 @@ _DESCRIPTION = """\
 Everything around a hub, simulated: devices, the phone network, a broker.
 
   hub-sim demo                         the whole chain on this machine, with a story
+  hub-sim run SCENARIO.toml            days in many homes, played in minutes and judged
   hub-sim world HOME.toml --dir DIR    the devices of a home, in one process
   hub-sim device KIND --dir DIR        one device, by hand
   hub-sim do PORT DEVICE ACTION        make something happen in a running home
+  hub-sim record SOCKET FILE           raw frames of a live edge, under made-up addresses
+  hub-sim replay RECORDING --dir DIR   and into another edge
+  hub-sim fleet --homes 1000           many homes, for load
   hub-sim phone --user U --password P  a text message service with phones to look at
   hub-sim broker                       an MQTT 5 broker
 
@@ -26,6 +30,10 @@ _COMMANDS = {
     "phone": ("firmware_sim.phone.command", "the phone network"),
     "broker": ("firmware_sim.broker", "an MQTT 5 broker"),
     "do": ("firmware_sim.do", "press, open, dispense… in a running home"),
+    "run": ("firmware_sim.scenario.command", "play a scenario and judge it"),
+    "record": ("firmware_sim.replay.record", "raw frames of a live edge"),
+    "replay": ("firmware_sim.replay.command", "a recording, into another edge"),
+    "fleet": ("firmware_sim.fleet.command", "a thousand homes, for load"),
     "demo": ("firmware_sim.demo.command", "the whole chain, with a story"),
 }
 

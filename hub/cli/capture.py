@@ -29,10 +29,10 @@ class Frame(NamedTuple):
 
 class _Recorded(msgspec.Struct):
     hex: str | None = None
-    address: str | None = None
-    characteristic: str | None = None
-    topic: str | None = None
-    driver: str | None = None
+    service_data: dict[str, str] = {}
+    address: str = ""
+    place: str = ""
+    driver: str = ""
 
 
 def octets(what: str, text: str) -> bytes:
@@ -75,7 +75,7 @@ def _recorded(number: int, line: str) -> Frame | None:
         found = msgspec.json.decode(line, type=_Recorded)
     except (msgspec.DecodeError, json.JSONDecodeError) as error:
         raise MalformedError(f"line {number}: {error}") from error
-    if found.hex is None:
-        return None  # the recording's first line, which says how it was made
-    place = found.characteristic or found.topic or ""
-    return Frame(number, octets(f"line {number}", found.hex), found.address or "", place, found.driver or "")
+    text = next(iter(found.service_data.values()), None) if found.hex is None else found.hex
+    if text is None:
+        return None  # the header, or a frame that was withheld
+    return Frame(number, octets(f"line {number}", text), found.address, found.place, found.driver)

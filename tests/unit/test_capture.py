@@ -16,12 +16,14 @@ SHUT = "55000707017ad50901825dab0001ffffffff2d0007"
 
 def test_lines_of_hex_comments_and_a_recording_may_stand_in_one_file() -> None:
     text = '# a walk through the flat\n\n40 01 64\n{"recording":1,"salt":"x"}\n'
-    text += '{"driver":"bthome","address":"C0:00:00:00:00:01","characteristic":"2a35","hex":"ff"}\n'
-    text += '{"driver":"enocean","hex":"55"}\n0x4001\n'
+    text += '{"driver":"bthome","address":"C0:00:00:00:00:01","place":"2a35","hex":"ff"}\n'
+    text += '{"driver":"enocean","hex":"55"}\n{"driver":"bthome","withheld":9}\n0x4001\n'
+    text += '{"driver":"bthome","service_data":{"fcd2":"4002"}}\n'
     assert list(frames(text.encode(), "bthome")) == [
         Frame(3, b"\x40\x01\x64"),
         Frame(5, b"\xff", "C0:00:00:00:00:01", "2a35", "bthome"),
-        Frame(7, b"\x40\x01"),
+        Frame(8, b"\x40\x01"),
+        Frame(9, b"\x40\x02", driver="bthome"),
     ]
 
 
