@@ -12,21 +12,18 @@ old and may have been told before. It is *dated* where the gateway says when the
 """
 
 import datetime as dt
-import hashlib
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from drivers._gateway.payload import AHEAD, fingerprint
 from drivers.base import NOTHING, Answer, Device, Heard
-from hub.domain.clock import UTC, Now, TimeQuality
+from hub.domain.clock import Now
 from hub.domain.codes import Kind, Lane, lane
-from hub.domain.errors import MalformedError
 from hub.domain.observation import Observation, Value
 
-# Gateways send a few hundred bytes; whole descriptions of a node stay far below this.
-MAX_BYTES = 64 * 1024
 # An undated message with the same bytes within this time is one that was delivered twice. Longer, and a
 # second press would be taken for it; shorter, and the press is counted twice, which harms nobody.
 SAME_S = 2.0
@@ -34,15 +31,9 @@ SAME_S = 2.0
 ALIVE_EVERY_S = 60.0
 # An alarm that is still on is told again after this: the message that said "over" may have been lost.
 STILL_ON_S = 3600.0
-# How far a gateway's clock may be ahead of ours.
-AHEAD = dt.timedelta(minutes=5)
-_EARLIEST = dt.datetime(2020, 1, 1, tzinfo=UTC)
 _RECENT = 16
 # States and topics of one device: a node has a few dozen, somebody who invents them as many as he likes.
 _MOST_NAMES = 200
-_MAX_WORD = 64
-# Unix seconds beyond this are no date at all.
-_FAR_S = 1e11
 
 RETAINED, LATE, BAD_TIME, AFTER_GAP = "retained", "late", "bad_time", "after_gap"
 # Those that go on doing harm for as long as they are on.
@@ -313,78 +304,6 @@ class Gateway:
             raw=message.raw.hex(),
         )
         return Heard(message.device.id, observation)
-
-
-def fingerprint(key: bytes) -> str:
-    """Return what a message is known by later."""
-    return hashlib.blake2b(key, digest_size=8).hexdigest()
-
-
-def json_of(payload: bytes) -> Any:  # noqa: ANN401 -- whatever it is
-    """Read a payload.
-
-    Raises:
-        MalformedError: It is too long, no JSON, nested too deeply, or holds a number that is none.
-    """
-    if len(payload) > MAX_BYTES:
-        raise MalformedError(f"byte {MAX_BYTES}: payload of {len(payload)} bytes, {MAX_BYTES} at most")
-    if not payload:
-        raise MalformedError("byte 0: the payload is empty")
-    try:
-        return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise MalformedError(f"no JSON: {error}") from error
-    except RecursionError as error:
-        raise MalformedError("no JSON: nested too deeply") from error
-
-
-def object_of(payload: bytes) -> dict[str, Any]:
-    """Read a payload that must be a JSON object.
-
-    Raises:
-        MalformedError: It is something else.
-    """
-    found = json_of(payload)
-    if not isinstance(found, dict):
-        raise MalformedError(f"byte 0: a JSON object is needed, not {type(found).__name__}")
-    return found
-
-
-def scalars(found: dict[str, Any], names: Container[str]) -> bytes:
-    """Return the members of these names as JSON: what was understood, and nothing of what else stood there."""
-    kept = {name: value for name, value in found.items() if name in names and _is_scalar(value)}
-    return msgspec.json.encode(kept)
-
-
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _MAX_WORD)
-
-
-def number(value: object, low: float, high: float) -> float | None:
-    """Return a number of a range, or ``None`` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        return None
-    return float(value)
-
-
-def percent(value: object) -> int | None:
-    """Return a state of charge, or ``None`` where it is none."""
-    pct = number(value, 0, 100)
-    return None if pct is None else round(pct)
-
-
-def dated(unix_s: object, now: Now) -> tuple[dt.datetime | None, bool]:
-    """Return an instant that a gateway tells in Unix seconds, and whether it cannot be believed.
-
-    While our own clock is not set, the gateway's is believed whenever it is not in the past century.
-    """
-    seconds = number(unix_s, 0, _FAR_S)
-    if seconds is None:
-        return None, unix_s is not None
-    instant = dt.datetime.fromtimestamp(seconds, tz=UTC)
-    if instant < _EARLIEST or (instant > now.utc + AHEAD and now.quality is not TimeQuality.UNKNOWN):
-        return None, True
-    return instant, False
 
 
 def _keep(kept: dict[str, Any], name: str, value: float | bool) -> None:  # noqa: FBT001 -- a value, no choice
