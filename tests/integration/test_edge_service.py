@@ -19,9 +19,11 @@ from firmware_sim.memory import Memory
 from firmware_sim.port import Port
 from hub.domain.clock import SystemClock
 from hub.domain.codes import Lane
+from hub.domain.errors import TransientError
 from hub.edge.app import Edge
 from hub.edge.journal import Limits
 from hub.edge.opening import open_journal
+from hub.edge.service import operations
 from hub.edge.service.place import SOCKET, reachable
 from hub.edge.settings import BleTable, MqttTable, Settings
 from hub.wire import config
@@ -216,3 +218,37 @@ async def test_too_many_are_refused(edge: Edge) -> None:
         late = await stack.enter_async_context(asking(_folder(edge), '{"do":"status"}'))
         assert (await late.line())["error"] == "8 connections are open already"
     await until(lambda: not edge.tap._onlookers)
+
+
+async def test_a_stream_ends_with_its_edge(tmp_path: Path) -> None:
+    settings = Settings(hub_id=HUB, data_dir=str(tmp_path), mqtt=MqttTable(port=1), ble=BleTable(backend="none"))
+    made = Edge(settings, open_journal(tmp_path, limits=Limits(reserve_bytes=4096)), SystemClock())
+    stop = asyncio.Event()
+    running = asyncio.create_task(made.run(stop))
+    await until((tmp_path / SOCKET).exists)
+    async with asking(tmp_path, '{"do":"record"}') as talk:
+        assert (await talk.line())["ok"]
+        stop.set()
+        async with asyncio.timeout(5):
+            await running
+            await talk.reader.read()
+
+
+async def test_pairing_gives_the_key_or_the_reason(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    async def pair(radio: object, address: str, passkey: int) -> bytes:
+        assert radio is edge.radio
+        asked.append((address, passkey))
+        if len(asked) > 1:
+            raise TransientError(f"{address} not heard within 60 s")
+        return bytes(range(16))
+
+    monkeypatch.setattr(operations, "pair", pair)
+    request = '{"do":"pair","address":"c2:11:22:33:44:55","passkey":42}'
+    async with asking(_folder(edge), request) as talk:
+        told = await talk.line()
+    assert told == {"ok": True, "address": _BUTTON, "key": bytes(range(16)).hex()}
+    async with asking(_folder(edge), request) as talk:
+        assert await talk.line() == {"ok": False, "error": f"{_BUTTON} not heard within 60 s"}
+    assert asked == [(_BUTTON, 42)] * 2

@@ -41,14 +41,19 @@ class Service:
     def __init__(self, folder: Path, box: Box) -> None:
         self._folder = folder
         self._box = box
-        self._talking = 0
+        self._talks: set[asyncio.Task[None] | None] = set()
 
     async def run(self) -> None:
         """Serve for ever."""
         server = await asyncio.start_unix_server(self._talk, sock=self._listening(), limit=_REQUEST_BYTES)
         log.info("service: listening at %s", self._folder / SOCKET)
-        async with server:
-            await server.serve_forever()
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            for talk in self._talks:
+                if talk:
+                    talk.cancel()  # else a stream outlives the edge
 
     def _listening(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -67,7 +72,8 @@ class Service:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.set_write_buffer_limits(high=_WAITING_BYTES)
-        self._talking += 1
+        talk = asyncio.current_task()
+        self._talks.add(talk)
         try:
             await self._answer(reader, writer)
         except (OSError, TimeoutError, ValueError) as error:
@@ -75,7 +81,7 @@ class Service:
         except Exception:
             log.exception("service: a request failed")  # the boundary of a connection: the others go on
         finally:
-            self._talking -= 1
+            self._talks.discard(talk)
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
@@ -86,12 +92,12 @@ class Service:
         if not line:
             return
         try:
-            if self._talking > _MOST:
+            if len(self._talks) > _MOST:
                 raise RefusedError(f"{_MOST} connections are open already")
             operation, request = asked(line)
             async with aclosing(operation.run(self._box, request)) as lines:  # type: ignore[type-var] # a generator
                 work = asyncio.create_task(_send(writer, lines))
-                left = asyncio.create_task(reader.read())
+                left = asyncio.create_task(reader.read(1))  # its end, or a byte too many: it wants no more
                 try:
                     ends = [work, left] if operation.stream else [work]
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
