@@ -89,6 +89,21 @@ def parse_hours(text: str) -> tuple[int, int]:
     return parse_time(start), parse_time(end, end=True)
 
 
+def parse_date(text: str) -> dt.date:
+    """Read a date such as ``2026-12-24``.
+
+    Raises:
+        MalformedError: It is none, or not of our time.
+    """
+    try:
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        date = None
+    if date is None or date.year not in YEARS or len(text) != len("2026-12-24"):
+        raise MalformedError(f"date {text!r}: write it as 2026-12-24")
+    return date
+
+
 def parse_local(text: str) -> dt.datetime:
     """Read a local date and time such as ``2026-12-24T15:00``.
 
