@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from hub.central.escalation import hours
 from hub.central.site.model import ChannelName, IncidentClass, Phone, PhoneKind, Plan, Site, Step, Zone
 
 if TYPE_CHECKING:
@@ -16,13 +17,20 @@ EVERY_ZONE = "*"
 NOBODY_WAIT_S = 60
 
 # Which phones a channel reaches. A landline cannot take a text.
-SUITS: dict[ChannelName, frozenset[PhoneKind]] = {"sms": frozenset({"mobile"})}
+SUITS: dict[ChannelName, frozenset[PhoneKind]] = {
+    "sms": frozenset({"mobile"}),
+    "voice": frozenset({"mobile", "landline"}),
+    "push": frozenset({"mobile"}),
+}
 
 _FINAL_STEP = Step(roles=(LAST_RESORT,))
 
 
 class Position(NamedTuple):
-    """Where an escalation stands: which time round, which step of the plan; both from 0."""
+    """Where an escalation stands: which time round, which leg of the plan; both from 0.
+
+    ``step`` is -1 while an incident waits for its plan's hours and nothing was taken yet.
+    """
 
     round: int
     step: int
@@ -38,12 +46,19 @@ class Target(NamedTuple):
     reason: str = ""
 
 
+class Leg(NamedTuple):
+    """What is done at one position: a step, or one role of a step that tells its roles one by one."""
+
+    number: int  # of the step, from 1, as the site file counts
+    step: Step
+
+
 class Move(msgspec.Struct, frozen=True):
     """What an escalation does now.
 
     Attributes:
         position: The step that is taken; the next move starts one step after it.
-        targets: Who is told, none twice. Empty: nobody can be reached, and ``reasons`` say why.
+        targets: Who is told, none twice. Empty: nobody can be reached, or it waits for its hours; ``reasons`` say.
         wait_s: Seconds until the next move.
         reasons: Which steps and roles were passed over, and why, in order; ``targets`` bear their own.
         plan: The plan that was followed.
@@ -74,9 +89,27 @@ def choose(site: Site, zone: str, incident_class: IncidentClass | str, severity:
 
 
 def steps_of(plan: Plan, zone: str) -> tuple[Step, ...]:
-    """Return a plan's steps for a zone; where none names the zone's last resort, that is the final one."""
-    named = any(role_place(zone, role) == (zone, LAST_RESORT) for step in plan.steps for role in step.roles)
+    """Return a plan's steps for a zone; where none names its last resort at all hours, that is the final one."""
+    named = any(
+        role_place(zone, role) == (zone, LAST_RESORT)
+        for step in plan.steps
+        if step.hours is None
+        for role in step.roles
+    )
     return plan.steps if named else (*plan.steps, _FINAL_STEP)
+
+
+def legs_of(plan: Plan, zone: str) -> tuple[Leg, ...]:
+    """Return what is done one after another: the steps, and within a step one by one its roles."""
+    legs: list[Leg] = []
+    for number, step in enumerate(steps_of(plan, zone), start=1):
+        if step.order == "all" or len(step.roles) == 1:
+            legs.append(Leg(number, step))
+            continue
+        change = msgspec.structs.replace
+        legs += [Leg(number, change(step, roles=(role,), wait_s=step.between_s)) for role in step.roles[:-1]]
+        legs.append(Leg(number, change(step, roles=step.roles[-1:])))
+    return tuple(legs)
 
 
 def role_place(zone: str, role: str) -> tuple[str, str]:
@@ -117,25 +150,65 @@ def move(
         reasons.append(f"zone {zone} is no longer in the site; {stand_in} answers for it")
         zone = stand_in
     plan = choose(directory.site, zone, incident_class, severity)
-    steps = steps_of(plan, zone)
-    for count in range(len(steps)):
-        place = start.step + count if start.step < len(steps) else len(steps) + count
-        position = Position(start.round + place // len(steps), place % len(steps))
-        step = steps[position.step]
+    resting_s = _rests(plan, severity, at, directory)
+    if resting_s:
+        reasons.append(f"it waits {resting_s} s for the hours {plan.hours} of its plan")
+        return Move(Position(start.round, start.step - 1), (), resting_s, tuple(reasons), plan)
+    legs = legs_of(plan, zone)
+    for count in range(len(legs)):
+        place = start.step + count if start.step < len(legs) else len(legs) + count
+        position = Position(start.round + place // len(legs), place % len(legs))
+        number, step = legs[position.step]
         found, said = _reach(directory, zone, step, at)
         reasons += said
         if found:
             return Move(position, found, step.wait_s, tuple(reasons), plan)
-        reasons.append(f"step {position.step + 1} reaches nobody and is passed over")
+        reasons.append(f"step {number} reaches nobody and is passed over")
     reasons.append(f"nobody at all can be reached; tried again in {NOBODY_WAIT_S} s")
-    last = Position(start.round + (start.step >= len(steps)), len(steps) - 1)
+    last = Position(start.round + (start.step >= len(legs)), len(legs) - 1)
     return Move(last, (), NOBODY_WAIT_S, tuple(reasons), plan)
+
+
+def past(
+    directory: "Directory",
+    zone: str,
+    incident_class: IncidentClass | str,
+    severity: int,
+    at: dt.datetime,
+    start: Position,
+) -> Move:
+    """Return a move past somebody: the first step from ``start`` that reaches anybody and the next one, at once.
+
+    The arguments are those of :func:`move`; ``start`` is the step at which whoever took the incident was told.
+    """
+    here = move(directory, zone, incident_class, severity, at, start)
+    if not here.targets:
+        return here
+    following = Position(here.position.round, here.position.step + 1)
+    beyond = move(directory, zone, incident_class, severity, at, following)
+    told: dict[tuple[str, str], Target] = {}
+    for target in (*here.targets, *beyond.targets):
+        told.setdefault((target.phone.number, target.channel), target)
+    reasons = (*here.reasons, *beyond.reasons)
+    return Move(beyond.position, tuple(told.values()), beyond.wait_s, reasons, here.plan)
+
+
+def _rests(plan: Plan, severity: int, at: dt.datetime, directory: "Directory") -> int:
+    """Return for how many seconds an incident waits for its plan's hours; 0: it does not wait.
+
+    Care never waits, whatever the plan says.
+    """
+    if plan.hours is None or plan.incident_class == "care" or severity >= plan.always_severity:
+        return 0
+    return hours.until(plan.hours, at, directory.rota.zone)
 
 
 def _reach(directory: "Directory", zone: str, step: Step, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
     """Return whom a step reaches at this moment, and why others are not reached."""
     found: dict[tuple[str, str], Target] = {}
     reasons: list[str] = []
+    if step.hours is not None and hours.until(step.hours, at, directory.rota.zone):
+        return (), [f"it is taken in the hours {step.hours} only"]
     for named in step.roles:
         of, role = role_place(zone, named)
         phone, reason = _fill(directory, of, role, at)

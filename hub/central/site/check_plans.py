@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import msgspec
 
-from hub.central.escalation.days import instant, parse_days
+from hub.central.escalation.days import instant, parse_days, parse_hours
+from hub.central.escalation.hours import within
 from hub.central.escalation.plan import (
     EVERY_ZONE,
     LAST_RESORT,
@@ -19,17 +20,21 @@ from hub.central.escalation.plan import (
 from hub.central.escalation.rota import Place, Rota, Span, override_span, shift_minutes, time_zone
 from hub.central.site.gaps import sentences
 from hub.central.site.model import IncidentClass, Phone, Plan, Site, Step, Zone
-from hub.document import Collector, Finding, Level
+from hub.document import Collector, Finding, Level, Path
 from hub.domain.codes import Severity
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
 
 YEAR_DAYS = 366
+LINK_MAX_H = 7 * 24
+# Fewer hubs that fall silent together are no sign of a network that is down.
+LEAST_NETWORK = 2
 _CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
 
 
 def check(site: Site, since: dt.date, found: Collector) -> None:
     """Check shifts, overrides and plans, and that the rota holds for a year from a local date."""
+    _site(site, found)
     for number, plan in enumerate(site.plans):
         _plan(site, number, plan, found)
     rota = _rota(site, found)
@@ -39,8 +44,8 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
     end = instant(since + dt.timedelta(days=YEAR_DAYS), 0, rota.zone)
     _unfollowed(site, found)
     used = _used(site)
-    for place in used:
-        _gaps(rota, place, begin, end, found)
+    for place, steps in used.items():
+        _gaps(rota, place, {step.hours for step in steps.values()}, (begin, end), found)
     for place in rota.places:
         _contradictions(rota, place, begin, end, found)
         if place not in used:
@@ -51,6 +56,21 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
         _one_phone(site, rota, number, (begin, end), found)
 
 
+def _site(site: Site, found: Collector) -> None:
+    url = site.site.public_url
+    if url is not None and (not url.startswith("https://") or url.endswith("/") or "?" in url or "#" in url):
+        found.error(("site", "public_url"), "write it as https://hub.example, without a slash at the end")
+    if site.site.links and url is None:
+        found.error(("site", "links"), "links in texts need the address that phones reach; write public_url")
+    if not 1 <= site.site.link_h <= LINK_MAX_H:
+        found.error(("site", "link_h"), f"write 1 to {LINK_MAX_H} hours")
+    found.seconds(("supervision", "network_within_s"), site.supervision.network_within_s)
+    if site.supervision.network_hubs < LEAST_NETWORK:
+        found.error(
+            ("supervision", "network_hubs"), f"write {LEAST_NETWORK} or more; one silent hub is that hub's"
+        )
+
+
 def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
     path = ("plans", number)
     zones = {zone.id for zone in site.zones}
@@ -59,21 +79,38 @@ def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
     if plan.min_severity not in set(Severity):
         levels = ", ".join(str(int(level)) for level in Severity)
         found.error((*path, "min_severity"), f"{plan.min_severity} is no severity; write one of {levels}")
-    for key in ("on_the_way_s", "arrived_s", "closed_s"):
-        found.seconds((*path, key), getattr(plan, key))
+    _limits(path, plan, found)
     if not plan.steps:
         found.error((*path, "steps"), "it has no step and tells nobody; write a [[plans.steps]] table")
     for place, step in enumerate(plan.steps):
-        here = (*path, "steps", place)
-        for key in ("roles", "channels"):
-            if not getattr(step, key):
-                found.error((*here, key), "it is empty, so this step reaches nobody")
-        found.seconds((*here, "wait_s"), step.wait_s)
-        for role in step.roles:
-            zone, name = role_place(EVERY_ZONE, role)
-            if zone != EVERY_ZONE and zone not in zones:
-                found.error((*here, "roles"), f"role {role!r}: there is no zone {zone!r}")
-            found.read((*here, "roles"), partial(checked_name, name, "role"))
+        _step((*path, "steps", place), step, zones, found)
+
+
+def _limits(path: Path, plan: Plan, found: Collector) -> None:
+    for key in ("on_the_way_s", "arrived_s", "closed_s", "acknowledge_s", "arrive_s", "close_s"):
+        if getattr(plan, key) is not None:
+            found.seconds((*path, key), getattr(plan, key))
+    if plan.always_severity not in set(Severity):
+        found.error((*path, "always_severity"), f"{plan.always_severity} is no severity")
+    if plan.hours is not None:
+        found.read((*path, "hours"), partial(parse_hours, plan.hours))
+        if plan.incident_class == "care":
+            found.error((*path, "hours"), "care waits for no hours; give hours to its steps")
+
+
+def _step(path: Path, step: Step, zones: set[str], found: Collector) -> None:
+    for key in ("roles", "channels"):
+        if not getattr(step, key):
+            found.error((*path, key), "it is empty, so this step reaches nobody")
+    for key in ("wait_s", "between_s"):
+        found.seconds((*path, key), getattr(step, key))
+    if step.hours is not None:
+        found.read((*path, "hours"), partial(parse_hours, step.hours))
+    for role in step.roles:
+        zone, name = role_place(EVERY_ZONE, role)
+        if zone != EVERY_ZONE and zone not in zones:
+            found.error((*path, "roles"), f"role {role!r}: there is no zone {zone!r}")
+        found.read((*path, "roles"), partial(checked_name, name, "role"))
 
 
 def _rota(site: Site, found: Collector) -> Rota | None:
@@ -140,15 +177,32 @@ def _unfollowed(site: Site, found: Collector) -> None:
             (found.error if incident_class == "care" else found.warning)(("plans",), text)
 
 
-def _gaps(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
+def _gaps(
+    rota: Rota, place: Place, hours: set[str | None], period: tuple[dt.datetime, dt.datetime], found: Collector
+) -> None:
+    """Find when nobody fills a role in the hours in which steps name it; ``None`` among them is always."""
     if place not in rota.places:
         found.findings.append(_at(place, "no shift of the rota fills it, and a plan names it; write [[rota]]"))
         return
+    begin, end = period
     gaps = rota.gaps(*place, begin, end)
+    if None not in hours:
+        gaps = [gap for words in sorted(filter(None, hours)) for gap in _within(gaps, words, rota)]
     since, until = begin.astimezone(rota.zone).date(), end.astimezone(rota.zone).date()
     dates = [since + dt.timedelta(days=number) for number in range((until - since).days)]
     for sentence in sentences(gaps, rota.zone, dates, rota.is_holiday):
         found.findings.append(_at(place, sentence))
+
+
+def _within(gaps: list[Span], words: str, rota: Rota) -> Iterator[Span]:
+    """Yield the parts of gaps that lie in the hours of a step; unreadable hours are found elsewhere."""
+    try:
+        parse_hours(words)
+    except MalformedError:
+        return
+    for gap in gaps:
+        for start, stop in within(words, gap.start, gap.end, rota.zone):
+            yield Span(start, stop, gap.on_call)
 
 
 def _contradictions(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
