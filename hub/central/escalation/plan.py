@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from hub.central.escalation import hours
-from hub.central.site.model import ChannelName, IncidentClass, Phone, PhoneKind, Plan, Site, Step, Zone
+from hub.central.escalation.rota_layers import OnCall
+from hub.central.site.model import ChannelName, IncidentClass, Phone, PhoneKind, Plan, Site, Step
 
 if TYPE_CHECKING:
     from hub.central.site.directory import Directory
@@ -47,10 +48,17 @@ class Target(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """What is done at one position: a step, or one role of a step that tells its roles one by one."""
+    """What is done at one position: a whole step, or one phone of a step that tells its phones one by one."""
 
     number: int  # of the step, from 1, as the site file counts
     step: Step
+    roles: tuple[str, ...]
+    place: int | None = None  # which of a role's phones, from 0; None: all of them
+
+    @property
+    def name(self) -> str:
+        """What reasons call it."""
+        return f"step {self.number}" if self.place is None else f"step {self.number}, {self.roles[0]}"
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -99,17 +107,27 @@ def steps_of(plan: Plan, zone: str) -> tuple[Step, ...]:
     return plan.steps if named else (*plan.steps, _FINAL_STEP)
 
 
-def legs_of(plan: Plan, zone: str) -> tuple[Leg, ...]:
-    """Return what is done one after another: the steps, and within a step one by one its roles."""
+def legs_of(site: Site, plan: Plan, zone: str) -> tuple[Leg, ...]:
+    """Return what is done one after another: the steps, and within a step one by one its phones."""
     legs: list[Leg] = []
     for number, step in enumerate(steps_of(plan, zone), start=1):
-        if step.order == "all" or len(step.roles) == 1:
-            legs.append(Leg(number, step))
+        if step.order == "all":
+            legs.append(Leg(number, step, step.roles))
             continue
-        change = msgspec.structs.replace
-        legs += [Leg(number, change(step, roles=(role,), wait_s=step.between_s)) for role in step.roles[:-1]]
-        legs.append(Leg(number, change(step, roles=step.roles[-1:])))
+        for role in step.roles:
+            legs += [Leg(number, step, (role,), place) for place in range(_most(site, role_place(zone, role)))]
     return tuple(legs)
+
+
+def _most(site: Site, place: tuple[str, str]) -> int:
+    """Return how many phones a role of a zone has at most, at any instant; 1 where nobody fills it."""
+    most = [1]
+    most += [len(shift.order) for shift in site.rota if (shift.zone, shift.role) == place]
+    most += [len(override.order) for override in site.overrides if (override.zone, override.role) == place]
+    for schedule in site.schedules:
+        if (schedule.zone, schedule.role) == place:
+            most += [len(rule.order) for rule in schedule.rules]
+    return max(most)
 
 
 def role_place(zone: str, role: str) -> tuple[str, str]:
@@ -154,16 +172,20 @@ def move(
     if resting_s:
         reasons.append(f"it waits {resting_s} s for the hours {plan.hours} of its plan")
         return Move(Position(start.round, start.step - 1), (), resting_s, tuple(reasons), plan)
-    legs = legs_of(plan, zone)
+    legs = legs_of(directory.site, plan, zone)
     for count in range(len(legs)):
         place = start.step + count if start.step < len(legs) else len(legs) + count
         position = Position(start.round + place // len(legs), place % len(legs))
-        number, step = legs[position.step]
-        found, said = _reach(directory, zone, step, at)
+        leg = legs[position.step]
+        found, said = _reach(directory, zone, leg, at)
         reasons += said
         if found:
-            return Move(position, found, step.wait_s, tuple(reasons), plan)
-        reasons.append(f"step {number} reaches nobody and is passed over")
+            more = (later for later in legs[position.step + 1 :] if later.number == leg.number)
+            others = any(_reach(directory, zone, later, at)[0] for later in more)
+            wait_s = leg.step.between_s if others else leg.step.wait_s
+            return Move(position, found, wait_s, tuple(reasons), plan)
+        if said:
+            reasons.append(f"{leg.name} reaches nobody and is passed over")
     reasons.append(f"nobody at all can be reached; tried again in {NOBODY_WAIT_S} s")
     last = Position(start.round + (start.step >= len(legs)), len(legs) - 1)
     return Move(last, (), NOBODY_WAIT_S, tuple(reasons), plan)
@@ -203,31 +225,31 @@ def _rests(plan: Plan, severity: int, at: dt.datetime, directory: "Directory") -
     return hours.until(plan.hours, at, directory.rota.zone)
 
 
-def _reach(directory: "Directory", zone: str, step: Step, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
-    """Return whom a step reaches at this moment, and why others are not reached."""
+def _reach(directory: "Directory", zone: str, leg: Leg, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
+    """Return whom a leg reaches at this moment, and why others are not reached."""
     found: dict[tuple[str, str], Target] = {}
     reasons: list[str] = []
+    step = leg.step
     if step.hours is not None and hours.until(step.hours, at, directory.rota.zone):
         return (), [f"it is taken in the hours {step.hours} only"]
-    for named in step.roles:
+    for named in leg.roles:
         of, role = role_place(zone, named)
-        phone, reason = _fill(directory, of, role, at)
-        if phone is None:
-            reasons.append(reason)
-            continue
-        channel = channel_for(phone, step)
-        if channel is None:
-            ways = " or ".join(step.channels)
-            reasons.append(f"{reason}; phone {phone.id} is a {phone.kind} and takes no {ways}")
-            continue
-        found.setdefault((phone.number, channel), Target(of, role, phone, channel, reason))
+        on_call = _fill(directory, of, role, at)
+        for phone, reason in on_call if leg.place is None else on_call[leg.place : leg.place + 1]:
+            channel = channel_for(phone, step) if phone else None
+            if phone is None:
+                reasons.append(reason)
+            elif channel is None:
+                ways = " or ".join(step.channels)
+                reasons.append(f"{reason}; phone {phone.id} is a {phone.kind} and takes no {ways}")
+            else:
+                found.setdefault((phone.number, channel), Target(of, role, phone, channel, reason))
     return tuple(found.values()), reasons
 
 
-def _fill(directory: "Directory", zone: str, role: str, at: dt.datetime) -> tuple[Phone | None, str]:
-    if role == LAST_RESORT:
-        place: Zone | None = directory.zones.get(zone)
-        phone = directory.phones.get(place.last_resort) if place else None
-        return phone, f"last resort of {zone}" if phone else f"zone {zone} has no last resort"
-    on_call = directory.rota.who(zone, role, at)
-    return on_call.phone, on_call.reason
+def _fill(directory: "Directory", zone: str, role: str, at: dt.datetime) -> tuple[OnCall, ...]:
+    if role != LAST_RESORT:
+        return directory.rota.who_all(zone, role, at)
+    place = directory.zones.get(zone)
+    phone = directory.phones.get(place.last_resort) if place else None
+    return (OnCall(phone, f"last resort of {zone}" if phone else f"zone {zone} has no last resort"),)

@@ -133,7 +133,7 @@ class Step(_Table, frozen=True, kw_only=True):
             ``last-resort``.
         channels: How, in order of preference.
         wait_s: How long an answer is waited for before the next step.
-        order: ``all`` tells everybody at once, ``one-by-one`` one role after another.
+        order: ``all`` tells all phones of all roles at once, ``one-by-one`` one after another, in their order.
         between_s: How long each is waited for before the next, one by one; after the last it is ``wait_s``.
         hours: Local hours such as ``22:00-07:00``; at other times the step is passed over. ``None``: always.
     """

@@ -39,7 +39,7 @@ def document(plans: list[dict[str, Any]] | None = None, **changes: object) -> di
     }
 
 
-def _shift(zone: str, phone: str, start: str, end: str) -> dict[str, str]:
+def _shift(zone: str, phone: str, start: str, end: str) -> dict[str, Any]:
     return {"zone": zone, "role": "duty", "phone": phone, "days": "daily", "from": start, "to": end}
 
 
@@ -213,7 +213,31 @@ def test_one_by_one_whoever_cannot_be_reached_gives_way_at_once_and_the_step_kee
     step = {"roles": ["duty", "nord-2:duty"], "order": "one-by-one"}
     found = move(directory([{"class": "care", "steps": [step]}]), "nord-1", "care", 40, NOON, Position(0, 0))
     assert [target.phone.id for target in found.targets] == ["duty-2"]
-    assert found.reasons[-1] == "step 1 reaches nobody and is passed over"
+    assert found.wait_s == 180  # nobody of the step is left
+    assert found.reasons[-1] == "step 1, duty reaches nobody and is passed over"
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("all", [(["duty-2", "desk", "duty-1"], 180), (["watch"], 180)]),
+        ("one-by-one", [(["duty-2"], 60), (["desk"], 60), (["duty-1"], 180), (["watch"], 180)]),
+    ],
+)
+def test_the_phones_of_a_role_are_told_at_once_or_in_their_order(
+    order: str, expected: list[tuple[list[str], int]]
+) -> None:
+    shift = _shift("nord-1", "", "00:00", "24:00") | {"phones": ["duty-2", "desk", "duty-1"]}
+    del shift["phone"]
+    step = {"roles": ["duty"], "order": order, "channels": ["sms", "voice"]}
+    here = directory([{"class": "care", "steps": [step]}], rota=[shift])
+    told, start = [], Position(0, 0)
+    for _ in expected:
+        found = move(here, "nord-1", "care", 40, NIGHT, start)
+        told.append(([target.phone.id for target in found.targets], found.wait_s))
+        start = Position(found.position.round, found.position.step + 1)
+    assert told == expected
+    assert move(here, "nord-1", "care", 40, NIGHT, start).position == Position(1, 0)
 
 
 def test_a_call_reaches_a_landline_and_the_first_channel_that_suits_is_taken() -> None:
