@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, status
 
+from hub.central.auth import audit as trail
 from hub.central.centre import Centre, Tx
 from hub.central.notify import receipts, replies
 from hub.central.notify.receipts import ReceiptStatus
@@ -155,8 +156,4 @@ def _quiet_since(connection: sa.Connection, now: dt.datetime) -> bool:
 
 
 def _note_stranger(tx: Tx) -> None:
-    tx.connection.execute(
-        audit.insert().values(
-            at=tx.now.utc, actor="unknown", action=_ACTION, subject="46elks", detail="wrong secret"
-        )
-    )
+    trail.note(tx.connection, tx.now, "unknown", _ACTION, "46elks", "wrong secret")

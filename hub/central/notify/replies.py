@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 import sqlalchemy as sa
 
+from hub.central.auth import audit
 from hub.central.centre import Tx
 from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
 from hub.central.notify.words import EVENTS, Answer, Word, read
 from hub.central.store import sql
-from hub.central.store.tables import audit, incidents, messages, replies
+from hub.central.store.tables import incidents, messages, replies
 from hub.central.texts import gsm, render
 from hub.central.texts.alert import clock_time
 from hub.domain.errors import RefusedError
@@ -232,12 +233,5 @@ def _lately(tx: Tx, sender: str) -> int:
 
 def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:
     subject = f"reply:{reply}" if verdict.incident is None else f"incident:{verdict.incident}"
-    tx.connection.execute(
-        audit.insert().values(
-            at=tx.now.utc,
-            actor=f"{_PREFIX}{phone or 'unknown'}",
-            action=_ACTION,
-            subject=subject,
-            detail=f"reply {reply}: {verdict.refused}",
-        )
-    )
+    actor = f"{_PREFIX}{phone or 'unknown'}"
+    audit.note(tx.connection, tx.now, actor, _ACTION, subject, f"reply {reply}: {verdict.refused}")

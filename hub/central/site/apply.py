@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from hub.central.auth import audit
 from hub.central.commissioning import service
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
 from hub.central.site.model import Site
 from hub.central.store import sql
-from hub.central.store.tables import audit, devices, due, hubs, sites
+from hub.central.store.tables import devices, due, hubs, sites
 from hub.domain.clock import Now
 from hub.domain.errors import RefusedError
 
@@ -42,11 +43,7 @@ def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by
     _assign(connection, hubs, hubs.c.hub_id, (hub.id for hub in site.hubs), now)
     _assign(connection, devices, devices.c.device_id, (device.id for device in site.devices), now)
     service.rewire(connection, site, now, applied_by)
-    connection.execute(
-        audit.insert().values(
-            at=now.utc, actor=applied_by[:64], action="site.applied", subject=f"site:{version}", detail=""
-        )
-    )
+    audit.note(connection, now, applied_by[:64], "site.applied", f"site:{version}")
     notice = {"at": now.utc, "attempts": 0, "leased_by": None, "leased_until": None}
     connection.execute(
         sql.insert(connection, due)

@@ -11,6 +11,11 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
+def microseconds(at: dt.datetime) -> int:
+    """Return an instant as it is kept."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
 class Instant(sa.types.TypeDecorator[dt.datetime]):
     """A timezone-aware UTC datetime, kept as a 64-bit integer of microseconds."""
 
@@ -20,7 +25,7 @@ class Instant(sa.types.TypeDecorator[dt.datetime]):
     def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> int | None:
         """Turn an instant into microseconds; refuses a datetime without a zone."""
         del dialect
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> dt.datetime | None:  # noqa: ANN401 - the base class says so
         """Turn microseconds into an instant."""
@@ -114,6 +119,7 @@ incidents = sa.Table(
     sa.Column("test_phone", Name),  # who is told of a test, instead of the plan
     sa.Index("ix_incidents_state", "state", "id"),
     sa.Index("ix_incidents_need", "need"),
+    sa.Index("ix_incidents_opened", "opened_at", "id"),
 )
 
 incident_events = sa.Table(
@@ -287,6 +293,19 @@ audit = sa.Table(
     sa.Column("action", sa.String(48), nullable=False),
     sa.Column("subject", sa.String(96), nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
+    # NULL: written past the chain, by hand or by an older version; `hub audit verify` names it
+    sa.Column("previous", sa.String(64)),
+    sa.Column("hash", sa.String(64)),
+    sa.Index("ix_audit_subject", "subject", "id"),
+)
+
+audit_head = sa.Table(  # where the trail's chain ends; the row that its writers lock
+    "audit_head",
+    metadata,
+    sa.Column("name", Name, primary_key=True),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
 )
 
 cursors = sa.Table(
