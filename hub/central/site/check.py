@@ -21,9 +21,8 @@ _NAMED = {"phones": "phone", "zones": "zone", "residents": "resident", "hubs": "
 _REFERENCES = (
     ("zones", "last_resort", "phones"),
     ("rota", "zone", "zones"),
-    ("rota", "phone", "phones"),
+    ("schedules", "zone", "zones"),
     ("overrides", "zone", "zones"),
-    ("overrides", "phone", "phones"),
     ("residents", "zone", "zones"),
     ("hubs", "zone", "zones"),
     ("devices", "hub", "hubs"),

@@ -3,11 +3,8 @@
 import datetime as dt
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 
-import msgspec
-
-from hub.central.escalation.days import instant, parse_days, parse_hours
+from hub.central.escalation.days import instant, parse_hours
 from hub.central.escalation.hours import within
 from hub.central.escalation.plan import (
     EVERY_ZONE,
@@ -17,7 +14,8 @@ from hub.central.escalation.plan import (
     role_place,
     steps_of,
 )
-from hub.central.escalation.rota import Place, Rota, Span, override_span, shift_minutes, time_zone
+from hub.central.escalation.rota import Place, Rota, Span
+from hub.central.site import check_rota
 from hub.central.site.gaps import sentences
 from hub.central.site.model import IncidentClass, Phone, Plan, Site, Step, Zone
 from hub.document import Collector, Finding, Level, Path
@@ -37,7 +35,7 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
     _site(site, found)
     for number, plan in enumerate(site.plans):
         _plan(site, number, plan, found)
-    rota = _rota(site, found)
+    rota = check_rota.read_rota(site, found)
     if rota is None or not site.zones:
         return
     begin = instant(since, 0, rota.zone)
@@ -46,14 +44,9 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
     used = _used(site)
     for place, steps in used.items():
         _gaps(rota, place, {step.hours for step in steps.values()}, (begin, end), found)
-    for place in rota.places:
-        _contradictions(rota, place, begin, end, found)
-        if place not in used:
-            found.findings.append(_at(place, "no plan names this role", level="warning"))
-    _landlines(site, used, found)
+    check_rota.check(site, rota, used, (begin, end), found)
     for number, zone in enumerate(site.zones):
         _last_resort(site, number, zone, found)
-        _one_phone(site, rota, number, (begin, end), found)
 
 
 def _site(site: Site, found: Collector) -> None:
@@ -111,34 +104,6 @@ def _step(path: Path, step: Step, zones: set[str], found: Collector) -> None:
         if zone != EVERY_ZONE and zone not in zones:
             found.error((*path, "roles"), f"role {role!r}: there is no zone {zone!r}")
         found.read((*path, "roles"), partial(checked_name, name, "role"))
-
-
-def _rota(site: Site, found: Collector) -> Rota | None:
-    """Lay out what can be read of the rota; what cannot is found here, what refers to nothing elsewhere."""
-    try:
-        zone = time_zone(site.site.timezone)
-    except MalformedError:
-        return None
-    phones = {phone.id for phone in site.phones}
-    shifts, overrides = [], []
-    for number, shift in enumerate(site.rota):
-        path = ("rota", number)
-        days = found.read((*path, "days"), partial(parse_days, shift.days))
-        hours = found.read(path, partial(shift_minutes, shift))
-        found.read((*path, "role"), partial(checked_name, shift.role, "role"))
-        if shift.role == LAST_RESORT:
-            found.error((*path, "role"), "the last resort is a key of its zone; name this role otherwise")
-        if days and hours and shift.phone in phones:
-            shifts.append(shift)
-    for number, override in enumerate(site.overrides):
-        span = found.read(("overrides", number), partial(override_span, override, zone))
-        if span and override.phone in phones:
-            overrides.append(override)
-    readable = msgspec.structs.replace(site, rota=tuple(shifts), overrides=tuple(overrides))
-    try:
-        return Rota(readable)
-    except MalformedError:  # the country: found among the settings
-        return None
 
 
 def _chosen(site: Site, zone: str) -> Iterator[Plan]:
@@ -202,39 +167,7 @@ def _within(gaps: list[Span], words: str, rota: Rota) -> Iterator[Span]:
         return
     for gap in gaps:
         for start, stop in within(words, gap.start, gap.end, rota.zone):
-            yield Span(start, stop, gap.on_call)
-
-
-def _contradictions(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
-    said: set[frozenset[str]] = set()
-    for edge, _ in pairwise(rota.edges(*place, begin, end)):
-        for held in (rota.shifts(*place, edge), rota.overrides(*place, edge)):
-            reasons = frozenset(_words(span) for span in held)
-            if len({_phone(span) for span in held}) > 1 and reasons not in said:
-                said.add(reasons)
-                local = edge.astimezone(rota.zone)
-                text = (
-                    f"two phones at once on {local:%a %Y-%m-%d} at {local:%H:%M}: "
-                    f"{' and '.join(sorted(reasons))}; shorten one of them"
-                )
-                found.findings.append(_at(place, text))
-
-
-def _landlines(site: Site, used: dict[Place, dict[tuple[int, int], Step]], found: Collector) -> None:
-    """Find phones that a step tells by channels which cannot reach them."""
-    phones = {phone.id: phone for phone in site.phones}
-    for table in ("rota", "overrides"):
-        for number, row in enumerate(getattr(site, table)):
-            phone = phones.get(row.phone)
-            for (plan, step_number), step in used.get((row.zone, row.role), {}).items():
-                if phone and step.channels and channel_for(phone, step) is None:
-                    text = (
-                        f"zone {row.zone}, role {row.role}, {row.start} to {row.end}: {_cannot(phone, step)}, and "
-                        f"[[plans]] #{plan + 1} step {step_number + 1} knows no other way; "
-                        "put a phone there that takes texts"
-                    )
-                    found.error((table, number, "phone"), text)
-                    break
+            yield Span(start, stop, gap.order)
 
 
 def _last_resort(site: Site, number: int, zone: Zone, found: Collector) -> None:
@@ -248,31 +181,9 @@ def _last_resort(site: Site, number: int, zone: Zone, found: Collector) -> None:
             return
 
 
-def _one_phone(
-    site: Site, rota: Rota, number: int, period: tuple[dt.datetime, dt.datetime], found: Collector
-) -> None:
-    zone = site.zones[number]
-    plan = choose(site, zone.id, "care", Severity.CRITICAL)
-    numbers = {phone.number for phone in site.phones if phone.id == zone.last_resort}
-    for place in {role_place(zone.id, role) for step in plan.steps for role in step.roles}:
-        spans = rota.spans(*place, *period)
-        numbers |= {span.on_call.phone.number for span in spans if span.on_call.phone}
-    if len(numbers) == 1:
-        text = "one phone is its every step and its last resort; when that fails, nobody is reached"
-        found.warning(("zones", number), text, zone.id)
-
-
 def _at(place: Place, text: str, level: Level = "error") -> Finding:
     return Finding(level, f"zone {place[0]}, role {place[1]}", text, ("rota",))
 
 
 def _cannot(phone: Phone, step: Step) -> str:
     return f"phone {phone.id!r} is a {phone.kind} and takes no {' or '.join(step.channels)}"
-
-
-def _phone(span: Span) -> str:
-    return span.on_call.phone.id if span.on_call.phone else ""
-
-
-def _words(span: Span) -> str:
-    return f"{span.on_call.reason.partition(': ')[2]} ({_phone(span)})"
