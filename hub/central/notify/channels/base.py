@@ -21,10 +21,6 @@ class Capability(StrEnum):
     LANDLINE = "landline"  # it reaches a phone that takes calls only
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What the settings say of one provider; each kind has its own, tagged with the kind's name."""
-
-
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to send a message.
 

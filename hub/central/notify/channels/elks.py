@@ -12,7 +12,6 @@ import msgspec
 
 from hub.central.notify.channels.base import (
     Accepted,
-    Account,
     Capability,
     Hook,
     Inbound,
@@ -24,6 +23,8 @@ from hub.central.notify.channels.base import (
 )
 from hub.domain.clock import UTC
 from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
+
+NAME = "46elks"
 
 _CONNECT_S = 5.0
 _TOTAL_S = 10.0
@@ -56,7 +57,7 @@ class _Sms(msgspec.Struct):
     status: str = "created"
 
 
-class Settings(Account, frozen=True, kw_only=True, tag="46elks"):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag=NAME):
     """The account at 46elks; ``sender`` is the number that replies come back to."""
 
     base_url: str = "https://api.46elks.com"
@@ -72,7 +73,7 @@ class Elks:
         settings: The account. To a name instead of a number as ``sender`` nobody could reply.
     """
 
-    name = "46elks"
+    name = NAME
     channel = "sms"
     capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
 
@@ -136,6 +137,11 @@ class Elks:
         await self._client.aclose()
 
 
+def make(settings: Settings, _hooks: str) -> Elks:
+    """Return the provider."""
+    return Elks(settings)
+
+
 def _read(answer: httpx.Response) -> Accepted:
     """Make of an answer what our errors call it."""
     said = f"46elks answered {answer.status_code}: {_masked(answer.text)}"
@@ -174,7 +180,7 @@ def _report(hook: Hook) -> Report:
 
 def _inbound(hook: Hook) -> Inbound:
     return Inbound(
-        provider=Elks.name,
+        provider=NAME,
         provider_ref=_required(hook, "id"),
         sender=_required(hook, "from"),
         recipient=hook.form.get("to", ""),
