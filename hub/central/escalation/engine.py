@@ -5,20 +5,22 @@ further. A step that reaches nobody gives way to the next one at once; after the
 """
 
 import datetime as dt
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.commissioning import route
 from hub.central.escalation import plan
-from hub.central.escalation.plan import Position
+from hub.central.escalation.plan import Move, Position, Target
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import OPEN, TAKEN, Event, State, after
 from hub.central.notify import outbox
 from hub.central.notify.message import MessageState
 from hub.central.store.tables import due, incidents, messages
-from hub.central.texts import alert_text
+from hub.central.texts import Because, alert_text
 from hub.domain.codes import Kind
 
 STEP = "incident.step"
@@ -32,13 +34,46 @@ _FAILED_ROUND_S = 30
 
 def start(tx: Tx, incident: record.Incident) -> None:
     """Begin the plan of a new incident."""
-    _move(tx, incident, Position(0, 0), again=False)
+    _move(tx, incident, Position(0, 0))
 
 
-def again(tx: Tx, incident: record.Incident, reason: str) -> None:
-    """Begin the plan anew for an incident that was taken, or has become worse."""
+def again(tx: Tx, incident: record.Incident, reason: str, because: Because = Because.NOBODY_CAME) -> None:
+    """Begin the plan anew for an incident that was taken and led nowhere, or has become worse."""
     record.note(tx, incident.id, "alerts_again", ENGINE, reason)
-    _move(tx, incident, Position(incident.plan_round + 1, 0), again=True)
+    _move(tx, incident, Position(incident.plan_round + 1, 0), because)
+
+
+def past_taker(tx: Tx, incident: record.Incident, reason: str) -> None:
+    """Alert past whoever took an incident that was reported again: that phone, its step and the next, at once."""
+    record.note(tx, incident.id, "alerts_again", ENGINE, reason)
+    if incident.test_phone is not None:
+        _move(tx, incident, Position(incident.plan_round + 1, 0), Because.REPORTED)
+        return
+    told = _told_taker(tx, incident)
+    begin = Position(incident.plan_round + 1, 0 if told is None else max(told.plan_step, 0))
+    found = plan.past(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, begin)
+    taker = None if told is None else _taker(tx, told)
+    if taker is not None and all(target.phone.number != taker.phone.number for target in found.targets):
+        found = msgspec.structs.replace(found, targets=(taker, *found.targets))
+    _follow(tx, incident, found, Because.REPORTED)
+
+
+def _told_taker(tx: Tx, incident: record.Incident) -> sa.Row[Any] | None:
+    """Return the last message to the phone that took an incident; ``None``: a person at the console did."""
+    way, _, phone = (incident.taken_by or "").partition(":")
+    if way == "user":
+        return None
+    about = (messages.c.incident_id == incident.id) & (messages.c.phone == phone)
+    return tx.connection.execute(
+        sa.select(messages).where(about).order_by(messages.c.id.desc()).limit(1)
+    ).one_or_none()
+
+
+def _taker(tx: Tx, told: sa.Row[Any]) -> Target | None:
+    phone = tx.site.phones.get(told.phone)
+    return (
+        None if phone is None else Target(told.zone, told.role, phone, told.channel, "it was taken by this phone")
+    )
 
 
 def taken(tx: Tx, incident: record.Incident) -> None:
@@ -65,7 +100,7 @@ def step_due(tx: Tx, subject: str) -> None:
     """Nobody took the incident in time: go on to the next step."""
     incident = record.get(tx, int(subject))
     if incident.state == State.ALERTING:
-        _move(tx, incident, Position(incident.plan_round, incident.plan_step + 1), again=False)
+        _move(tx, incident, Position(incident.plan_round, incident.plan_step + 1))
 
 
 def deadline_due(tx: Tx, subject: str) -> None:
@@ -75,7 +110,8 @@ def deadline_due(tx: Tx, subject: str) -> None:
         state = after(State(incident.state), Event.EXPIRE, incident.incident_class)
         record.change(tx, incident.id, state=state)
         record.note(tx, incident.id, Event.EXPIRE, ENGINE, f"{incident.state} led nowhere")
-        again(tx, record.get(tx, incident.id), f"{incident.taken_by} took it and went no further")
+        reason = f"{incident.taken_by} took it and went no further"
+        again(tx, record.get(tx, incident.id), reason, Because.EXPIRED)
 
 
 def message_failed(tx: Tx, message_id: int, reason: str) -> None:
@@ -109,15 +145,20 @@ def unattended(connection: sa.Connection) -> list[int]:
     return list(connection.scalars(query))
 
 
-def _move(tx: Tx, incident: record.Incident, begin: Position, *, again: bool) -> None:
+def _move(tx: Tx, incident: record.Incident, begin: Position, because: Because | None = None) -> None:
     """Go to the first step from ``begin`` that reaches somebody, and tell them."""
-    move = route.move(tx.site, incident, tx.now.utc, begin)
+    _follow(tx, incident, route.move(tx.site, incident, tx.now.utc, begin), because)
+
+
+def _follow(tx: Tx, incident: record.Incident, move: Move, because: Because | None) -> None:
+    """Make a move: note it, tell its targets, and set the instant of the next one."""
     for reason in move.reasons:
         record.note(tx, incident.id, "passed_over", ENGINE, reason)
     record.change(tx, incident.id, plan_round=move.position.round, plan_step=move.position.step)
-    text = alert_text(tx.site, incident, tx.now.utc, again=again or move.position.round > 0)
+    if because is None and move.position.round > 0:
+        because = Because.NOBODY_CAME
     for target in move.targets:
-        outbox.queue(tx, incident.id, target, text, move.position)
+        outbox.queue(tx, incident.id, target, _text(tx, incident, target, because), move.position)
         record.note(
             tx,
             incident.id,
@@ -127,6 +168,24 @@ def _move(tx: Tx, incident: record.Incident, begin: Position, *, again: bool) ->
         )
     clockwork.unschedule(tx, DEADLINE, str(incident.id))
     clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=move.wait_s), STEP, str(incident.id))
+
+
+def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | None) -> str:
+    others = _open_besides(tx, incident.id, target.phone.number)
+    language = target.phone.language
+    return alert_text(tx.site, incident, tx.now.utc, again=because, language=language, others=others)
+
+
+def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:
+    """Return the other open incidents that a phone was told of: what a bare OK could mean."""
+    query = (
+        sa.select(incidents.c.id)
+        .join(messages, messages.c.incident_id == incidents.c.id)
+        .where(incidents.c.state.in_(OPEN), incidents.c.id != number, messages.c.number == phone_number)
+        .distinct()
+        .order_by(incidents.c.id)
+    )
+    return list(tx.connection.scalars(query))
 
 
 def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
@@ -155,7 +214,7 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
     following = Position(here.round, here.step + 1)
     ahead = plan.move(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, following)
     if ahead.position.round == here.round:
-        _move(tx, incident, following, again=False)
+        _move(tx, incident, following)
         return
     wait = dt.timedelta(seconds=_FAILED_ROUND_S)
     clockwork.schedule(tx, tx.now.utc + wait, STEP, str(incident.id))

@@ -11,6 +11,7 @@ from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
 from hub.central.store import sql
 from hub.central.store.tables import incidents
+from hub.central.texts import Because
 from hub.domain.codes import Kind
 from hub.domain.errors import RefusedError
 
@@ -178,9 +179,9 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
         # A technical fault may repeat a thousand times an hour: each is counted, every doubling is told.
         record.note(tx, row.id, Event.PRESS, CENTRE, finding.reason)
     if row.state in TAKEN:
-        engine.again(tx, record.get(tx, row.id), "it was pressed again")
+        engine.past_taker(tx, record.get(tx, row.id), "it was pressed again")
     elif finding.severity > row.severity:
-        engine.again(tx, record.get(tx, row.id), "it became more severe")
+        engine.again(tx, record.get(tx, row.id), "it became more severe", Because.REPORTED)
 
 
 def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note: str) -> None:
