@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -119,6 +120,8 @@ def parse_local(text: str) -> dt.datetime:
     return local
 
 
+# The same few times of day are asked for each day of a year, for every zone and role.
+@lru_cache(maxsize=8192)
 def instant(date: dt.date, minute: int, zone: ZoneInfo) -> dt.datetime:
     """Return the instant of a local time, ``minute`` minutes by the clock after the midnight before ``date``.
 

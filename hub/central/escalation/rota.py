@@ -29,8 +29,8 @@ from hub.domain.errors import MalformedError
 __all__ = ["OnCall", "Place", "Rota", "Span", "override_span", "shift_minutes", "time_zone"]
 
 _DAY = dt.timedelta(days=1)
-# Days that are kept laid out: a year of twenty zones and roles fits.
-_KEPT_DAYS = 8000
+# Days that are kept laid out: a year of twenty zones with three roles each fits.
+_KEPT_DAYS = 24_000
 
 Place = tuple[str, str]  # zone and role
 
@@ -93,9 +93,8 @@ class Rota:
 
     def overrides(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
         """Return the overrides that hold at an instant, the latest start first."""
-        return latest_first(
-            [span for span in self._overrides.get((zone, role), ()) if span.start <= at < span.end]
-        )
+        spans = self._overrides.get((zone, role))
+        return latest_first([span for span in spans if span.start <= at < span.end]) if spans else []
 
     def shifts(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
         """Return the shifts that hold at an instant, the latest start first: a schedule's, else weekly ones."""
@@ -111,7 +110,8 @@ class Rota:
 
     def schedules(self, zone: str, role: str, date: dt.date) -> list[Temporary]:
         """Return the schedules that hold on a local date; the first lays its shifts."""
-        held = [row for row in self._schedules.get((zone, role), ()) if row.first <= date <= row.last]
+        rows = self._schedules.get((zone, role))
+        held = [row for row in rows if row.first <= date <= row.last] if rows else []
         return sorted(held, key=lambda row: row.first, reverse=True)
 
     def day_off(self, date: dt.date) -> DayOff | None:
