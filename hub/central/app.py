@@ -23,7 +23,7 @@ from hub.central.clockwork import Clockwork
 from hub.central.commander import Commander
 from hub.central.commissioning import mode, route
 from hub.central.commissioning.untaken import untaken
-from hub.central.escalation import engine
+from hub.central.escalation import engine, limits
 from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
 from hub.central.notify import outbox, receipts
@@ -124,7 +124,8 @@ def _clockwork(
         {
             engine.STEP: engine.step_due,
             engine.DEADLINE: engine.deadline_due,
-            outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject)),
+            limits.LIMIT: limits.passed,
+            outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject), sender.ways),
             dose.WINDOW: dose.window_ended,
             HUB: supervision.hub_due,
             DEVICE: supervision.device_due,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.commissioning import route
-from hub.central.escalation import plan
+from hub.central.escalation import limits, plan
 from hub.central.escalation.plan import Move, Position, Target
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import OPEN, TAKEN, Event, State, after
@@ -30,10 +30,17 @@ ENGINE = "escalation"
 
 # A round in which every message failed at once is not begun anew faster than this.
 _FAILED_ROUND_S = 30
+# What whoever took it was to say next, within the plan's patience.
+_NEXT = {
+    State.ACKNOWLEDGED: State.ON_THE_WAY,
+    State.ON_THE_WAY: State.ARRIVED,
+    State.ARRIVED: State.CLOSED,
+}
 
 
 def start(tx: Tx, incident: record.Incident) -> None:
-    """Begin the plan of a new incident."""
+    """Begin the plan of a new incident, and the site's own limits."""
+    limits.begin(tx, incident)
     _move(tx, incident, Position(0, 0))
 
 
@@ -78,7 +85,7 @@ def _taker(tx: Tx, told: sa.Row[Any]) -> Target | None:
 
 def taken(tx: Tx, incident: record.Incident) -> None:
     """Stop the plan and set the deadline of whoever took the incident."""
-    outbox.cancel(tx, incident.id, f"taken by {incident.taken_by}")
+    outbox.cancel(tx, incident.id, f"taken by {incident.taken_by}", incident.taken_by)
     clockwork.unschedule(tx, STEP, str(incident.id))
     chosen = plan.choose(tx.site.site, incident.zone, incident.incident_class, incident.severity)
     seconds = {
@@ -109,6 +116,7 @@ def deadline_due(tx: Tx, subject: str) -> None:
     if incident.state in TAKEN:
         state = after(State(incident.state), Event.EXPIRE, incident.incident_class)
         record.change(tx, incident.id, state=state)
+        record.note(tx, incident.id, limits.BREACH, ENGINE, f"{_NEXT[State(incident.state)]}: time passed")
         record.note(tx, incident.id, Event.EXPIRE, ENGINE, f"{incident.state} led nowhere")
         reason = f"{incident.taken_by} took it and went no further"
         again(tx, record.get(tx, incident.id), reason, Because.EXPIRED)
@@ -134,6 +142,25 @@ def no_receipt(tx: Tx, message_id: int) -> None:
         return
     record.note(tx, message.incident_id, "no_receipt", ENGINE, f"{message.phone}: no delivery reported")
     _give_way(tx, message)
+
+
+def rejected(tx: Tx, message_id: int) -> None:
+    """Somebody said no to a message: the next step starts at once, whoever else may still answer."""
+    message = tx.connection.execute(sa.select(messages).where(messages.c.id == message_id)).one()
+    if message.incident_id is None:
+        return
+    record.note(tx, message.incident_id, "rejected", ENGINE, f"{message.phone}: said no")
+    incident = record.get(tx, message.incident_id)
+    here = Position(incident.plan_round, incident.plan_step)
+    if incident.state != State.ALERTING or here != Position(message.plan_round, message.plan_step):
+        return  # the plan has gone on already
+    following = Position(here.round, here.step + 1)
+    if route.move(tx.site, incident, tx.now.utc, following).position.round == here.round:
+        _move(tx, incident, following)
+        return
+    # That was the last step: it begins again soon, but whoever said no is not rung up in the same breath.
+    at = tx.now.utc + dt.timedelta(seconds=_FAILED_ROUND_S)
+    clockwork.schedule(tx, min(at, clockwork.scheduled(tx, STEP, str(incident.id)) or at), STEP, str(incident.id))
 
 
 def unattended(connection: sa.Connection) -> list[int]:
@@ -205,7 +232,7 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
         messages.c.plan_step == here.step,
         messages.c.id != message.id,
         sa.or_(
-            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED]),
+            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED, MessageState.READ]),
             sa.and_(messages.c.state == MessageState.SENT, awaited.exists()),
         ),
     )

@@ -6,7 +6,7 @@ import msgspec
 
 from hub.central.centre import Tx
 from hub.central.commissioning import service
-from hub.central.escalation import engine
+from hub.central.escalation import engine, limits
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
 from hub.central.store import sql
@@ -95,6 +95,7 @@ def act(
         _close(tx, number, actor, outcome, cause, note)
         return state
     taken = {"taken_by": actor, "taken_at": tx.now.utc}
+    limits.reached(tx, row, event)
     record.change(tx, number, state=state, **taken)
     record.note(tx, number, event, actor, note)
     if row.test_phone is not None:
@@ -185,6 +186,7 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
 
 
 def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note: str) -> None:
+    limits.reached(tx, record.get(tx, number), "closed")
     record.change(
         tx,
         number,
