@@ -39,6 +39,8 @@ from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
 from hub.central.tasks import keep_running
 from hub.domain.clock import SteadyClock
 from hub.domain.errors import PermanentError, TransientError
+from hub.central.watch import troubles
+from hub.central.watch.door import impatient
 from rules.loader import standard
 
 log = logging.getLogger(__name__)
@@ -74,13 +76,14 @@ async def run(settings: Settings) -> None:
     teller = Commander(centre, listener.readings.link)
     clockwork = _clockwork(centre, supervision, keeper, sender, teller)
     await centre.transact(keeper.arm)
+    auditor = _auditor(centre, listener, settings)
     history, history_loops = _history(settings, store, clock)
     app = create_app(
         centre,
         history,
         hook_secret=settings.hook_secret,
         secure_cookies=settings.http.secure_cookies,
-        checks={"broker": lambda: heard.listening_since is not None},
+        checks={"broker": lambda: heard.listening_since is not None, "auditor": lambda: auditor.unfit() is None},
     )
     server, listening = _serve(settings.http, app)
     loops: dict[str, Callable[[], Awaitable[None]]] = {
@@ -90,13 +93,14 @@ async def run(settings: Settings) -> None:
         "reading lane": lambda: listener.run(listener.readings),
         "clockwork": clockwork.run,
         "site keeper": keeper.run,
-        "auditor": Auditor(centre, clock).run,
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
     }
     tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
+    auditor.start()
     await _until_told()
+    auditor.close()
     log.info("stopping: what is on its way out is let go first")
     app.state.services.ended.set()
     server.should_exit = True
@@ -148,6 +152,17 @@ def _history(
         return SqlHistory(store), {}
     writer, reader = influx_history(settings.influx)
     return reader, {"history": Outbox(store, writer, clock).run}
+
+def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
+    """Give the auditor eyes and a door of its own."""
+    queues = {
+        troubles.ALARM: listener.alarms.unkept,
+        troubles.READING: listener.readings.unkept,
+        troubles.WRITER: centre.store.waiting,
+    }
+    door = Store(impatient(settings.store))
+    return Auditor(centre, door, SteadyClock(), queues, asyncio.get_running_loop())
+
 
 
 def _serve(http: Http, app: FastAPI) -> tuple[_Server, socket.socket]:

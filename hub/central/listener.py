@@ -18,6 +18,7 @@ from hub.central.incidents import desk
 from hub.central.ingest import Parcel
 from hub.central.presence import Presence
 from hub.central.supervision import DEAF, Supervision, device_need, hub_need
+from hub.central.watch.waiting import Waiting
 from hub.domain.errors import MalformedError, TransientError
 from hub.wire import alive, envelope, receipt, topics
 from hub.wire.envelope import Rejected
@@ -41,13 +42,19 @@ _READINGS_UNDERWAY = 500
 
 
 class Lane:
-    """One lane: its connection, and what came on it and is not kept yet."""
+    """One lane: its connection, and what came on it and is not kept yet.
+
+    Attributes:
+        waiting: The queue, in order.
+        unkept: What is not acknowledged yet, for the auditor.
+    """
 
     def __init__(self, link: MqttLink, *, urgent: bool) -> None:
         self.link = link
         self.urgent = urgent
         self.batch_messages = (_ALARMS_UNDERWAY if urgent else _READINGS_UNDERWAY) // 2
         self.waiting: asyncio.Queue[Incoming] = asyncio.Queue()
+        self.unkept = Waiting()
         self._owed: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         self._paying: asyncio.TimerHandle | None = None
 
@@ -112,6 +119,7 @@ class Listener:
         lanes: list[Lane] = []
 
         def arrived(incoming: Incoming) -> None:
+            lanes[0].unkept.begin(id(incoming))
             lanes[0].waiting.put_nowait(incoming)
 
         link = MqttLink(
@@ -133,6 +141,7 @@ class Listener:
                 await self._keep(parcels, urgent=lane.urgent)
             for incoming in batch:
                 lane.link.ack(incoming)
+                lane.unkept.end(id(incoming))
             self._receipt(lane, parcels)
             self._sighted(parcels)
 

@@ -89,6 +89,8 @@ class Kind(StrEnum):
     WIRE_MALFORMED = "wire.malformed"
     INCIDENT_UNATTENDED = "incident.unattended"
     PHONE_UNREACHABLE = "phone.unreachable"
+    CENTRE_STUCK = "centre.stuck"
+    ROUND_FAILED = "round.failed"
 
 
 class Code(NamedTuple):
@@ -161,6 +163,8 @@ CODES: dict[Kind, Code] = {
     Kind.WIRE_MALFORMED: Code(_R, None, 32, 105),
     Kind.INCIDENT_UNATTENDED: Code(_A, None, 31, 104),
     Kind.PHONE_UNREACHABLE: Code(_R, None, 31, 42),
+    Kind.CENTRE_STUCK: Code(_R, None, 31, 105),
+    Kind.ROUND_FAILED: Code(_R, None, 31, 105),
 }
 
 CENTRE_KINDS = frozenset(
@@ -172,6 +176,8 @@ CENTRE_KINDS = frozenset(
         Kind.WIRE_MALFORMED,
         Kind.INCIDENT_UNATTENDED,
         Kind.PHONE_UNREACHABLE,
+        Kind.CENTRE_STUCK,
+        Kind.ROUND_FAILED,
     }
 )
 EDGE_KINDS = frozenset(Kind) - CENTRE_KINDS

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from hub.central.store.migrate import upgrade
+from hub.central.watch.waiting import Waiting
 from hub.domain.errors import PermanentError, TransientError
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ class Store:
     Args:
         url: SQLAlchemy URL: ``sqlite:////var/lib/hub/central.db`` or ``postgresql+psycopg://…``.
 
+    Attributes:
+        waiting: Transactions that have not ended yet, for the auditor.
+
     Raises:
         PermanentError: The database cannot be opened.
     """
@@ -46,6 +50,7 @@ class Store:
             raise PermanentError(f"store {self._engine.url!r} cannot be opened: {error}") from error
         self._writers = _Writers(1 if self.is_sqlite else _POSTGRESQL_WRITERS)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
+        self.waiting = self._writers.waiting
 
     async def write(self, work: Callable[[sa.Connection], T], *, urgent: bool = False) -> T:
         """Run ``work`` in one transaction and return what it returned once that is committed.
@@ -98,6 +103,7 @@ class _Writers:
     def __init__(self, threads: int) -> None:
         self._queue: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None]] = queue.PriorityQueue()
         self._count = itertools.count()
+        self.waiting = Waiting()
         self._threads = [
             threading.Thread(target=self._run, name=f"store-write-{number}", daemon=True)
             for number in range(threads)
@@ -107,6 +113,9 @@ class _Writers:
 
     def submit(self, work: Callable[[], T], *, urgent: bool) -> "Future[T]":
         future: Future[T] = Future()
+        number = next(self._count)
+        self.waiting.begin(number)
+        future.add_done_callback(lambda _: self.waiting.end(number))
 
         def job() -> None:
             if not future.set_running_or_notify_cancel():
@@ -118,7 +127,7 @@ class _Writers:
             else:
                 future.set_result(result)
 
-        self._queue.put((0 if urgent else 1, next(self._count), job))
+        self._queue.put((0 if urgent else 1, number, job))
         return future
 
     def _run(self) -> None:
