@@ -95,14 +95,17 @@ def _broken(link: Link, following: Link | None, row: int, last: str) -> Break | 
         return Break("inserted", f"row {link.id}: it is in no chain; written by hand, or by an older version")
     if hash_of(link.entry, link.previous) != link.hash:
         return Break("altered", f"row {link.id}: its hash is another one's")
-    if link.previous == last:
-        return None
+    return None if link.previous == last else _torn(link, following, row, last)
+
+
+def _torn(link: Link, following: Link | None, row: int, last: str) -> Break:
+    """Tell why a sound row does not follow the one before it."""
+    if link.previous == GENESIS:
+        return Break("altered", f"row {link.id}: it begins a chain anew; the head of the chain was taken away")
     if following is not None and following.previous == last:
         return Break("inserted", f"row {link.id}: the rows around it follow each other")
-    if link.id == row + 1 and row:
-        return Break(
-            "altered", f"row {row}: row {link.id} follows another one; row {row} and its hash were written anew"
-        )
+    if row and link.id == row + 1:
+        return Break("altered", f"row {row}: row {link.id} follows another one; its hash was written anew with it")
     return Break("missing", f"between row {row} and row {link.id}" if row else f"before row {link.id}")
 
 

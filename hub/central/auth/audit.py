@@ -1,5 +1,7 @@
 """The audit trail: who did and who saw what, when. Rows are only ever added, each chained to the one before it."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from hub.central.audit import chain
@@ -26,9 +28,7 @@ def note(connection: sa.Connection, now: Now, actor: str, action: str, subject: 
         subject: To what (``incident:47``, ``resident:r-0017``).
         detail: Anything that helps to understand it later; no names, no numbers of phones.
     """
-    head = connection.execute(
-        sa.select(audit_head.c.length, audit_head.c.hash).where(audit_head.c.name == CHAIN).with_for_update()
-    ).one_or_none()
+    head = lock(connection)
     # Without a head somebody took it away. Nobody's alarm waits for that; whoever verifies the trail finds it.
     length, previous = (head.length, head.hash) if head else (0, GENESIS)
     entry = Entry(microseconds(now.utc), actor, action, subject[:96], detail)
@@ -50,3 +50,9 @@ def note(connection: sa.Connection, now: Now, actor: str, action: str, subject: 
         connection.execute(audit_head.update().where(audit_head.c.name == CHAIN).values(end))
     else:
         connection.execute(audit_head.insert(), {"name": CHAIN, **end})
+
+
+def lock(connection: sa.Connection) -> Any:  # noqa: ANN401 - a row with length and hash
+    """Lock the head of the chain until the transaction ends, and return it; ``None`` when it is gone."""
+    query = sa.select(audit_head.c.length, audit_head.c.hash).where(audit_head.c.name == CHAIN)
+    return connection.execute(query.with_for_update()).one_or_none()
