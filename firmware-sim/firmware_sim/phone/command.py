@@ -18,14 +18,19 @@ from firmware_sim.phone.network import Network
 from firmware_sim.process import Tasks, port_number, say_ready, until_stopped
 
 _DESCRIPTION = """\
-Run a text message service that speaks the 46elks API, with the phones behind it.
+Run message services that speak the APIs of 46elks, Sveve, Twilio and LINK Mobility, with the phones behind them.
 
-  send      POST /a1/sms   (basic auth; from, to, message, whendelivered)
+  send      POST /a1/sms, /a1/calls (46elks); /SMS/SendMessage (Sveve); /sms/send (LINK);
+            /2010-04-01/Accounts/USER/Messages.json, …/Calls.json (Twilio)
   look      open / in a browser: the phones side by side, with a box to type replies
-  reply     POST /phones/NUMBER/reply      {"message": "OK 47"}
+  reply     POST /phones/NUMBER/reply      {"message": "OK 47"}   ("from": another number it seems to come from)
+  press     POST /phones/NUMBER/press      {"key": "1"}   in a call
   misbehave POST /phones/NUMBER/behaviour  {"drop": true}   (or /behaviour for every phone)
             on, drop, fail, slow_s, refuse_next, hang_next, duplicate_report, lose_webhook,
-            nurse: {"after_s": 2, "answer": "{ok}"} answers each text that asks for "OK 47"
+            nurse: {"after_s": 2, "answer": "{ok}"} answers each text that asks for "OK 47";
+            in calls: busy, unanswered, machine, hasty, keys: one sign for each wait, as "-1", h hangs up
+  provider  POST /providers/NAME/behaviour {"next": ["busy", "cut"], "always": "", "wrong_signature": false,
+            "hooks": "http://…"}: what happens to its next requests, and where it tells of texts that came in
   follow    GET /messages, GET /phones, GET /events (server-sent events)
 
 Prints {"ready": true, "port": …} when it listens on 127.0.0.1."""
