@@ -91,11 +91,11 @@ class ElksVoice:
     def hook(self, hook: Hook) -> tuple[Told, ...]:
         """Read the end of a reading, with its key, or the end of the call.
 
+        46elks signs nothing: its secret is the address, which is checked before this.
+
         Raises:
-            RefusedError: The secret does not fit.
             MalformedError: It is not of their form.
         """
-        http.known_caller(hook, self._hooks)
         message_id = http.message_id(hook.query.get("message"))
         if hook.what == "delivery":
             state = http.required(hook.form, "state")

@@ -1,19 +1,16 @@
-"""What providers over HTTP share: one request with its limits, what its failure means, and whose calls are taken.
+"""What providers over HTTP share: a request with its limits, what its failure means, and what a call may hold.
 
 Nothing here tells a phone number or a text: errors end up in logs and on pages.
 """
 
 import asyncio
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from hub.central.notify.channels.base import Hook
 from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedError, TransientError
 
 #: An alarm waits behind this request: a provider that is slower than this is left for the next one.
@@ -21,8 +18,10 @@ CONNECT_S = 3.0
 TOTAL_S = 10.0
 
 _SAID = 120
+_LONGEST_WORD = 96
+_LONGEST_TEXT = 2_000
 _NUMBER = re.compile(r"\+?\d(?:[\s-]?\d){3,}")
-_DIGITS = re.compile(r"\d+")
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _LOCAL_DIGITS = 8  # a Norwegian number without its country code
 _BUSY = frozenset({408, 425, 429})
 _NOT_US = frozenset({401, 402, 403, 404, 405, 407, 410})
@@ -124,50 +123,49 @@ def attempt(decode: Callable[[], T]) -> T | None:
 
 def masked(said: str, *private: str) -> str:
     """Return the beginning of a provider's words on one line, without numbers and without what we sent."""
-    for text in private:
-        said = said.replace(text, "…")
+    for each in private:
+        said = said.replace(each, "…")
     return _NUMBER.sub("…", " ".join(said.split()))[:_SAID]
 
 
-def known_caller(hook: Hook, hooks: str) -> None:
-    """Make sure that a call came to the address that only the provider was told.
-
-    Args:
-        hook: The call.
-        hooks: The address of our hooks, with the secret in its path.
-
-    Raises:
-        RefusedError: The secret is another.
-    """
-    given = urlsplit(hook.url).path.encode()
-    expected = f"{urlsplit(hooks).path.rstrip('/')}/{hook.what}".encode()
-    if not secrets.compare_digest(given, expected):
-        raise RefusedError("the secret in the address does not fit")
-
-
 def required(fields: Mapping[str, str], name: str) -> str:
-    """Return a field of a call.
+    """Return a field of a call: a name, a number or a word.
 
     Raises:
-        MalformedError: It is missing.
+        MalformedError: It is missing, or longer than any of theirs.
     """
-    value = fields.get(name, "")
+    return word(fields.get(name, ""), name)
+
+
+def word(value: str, name: str) -> str:
+    """Return a value of a call: a name, a number or a word.
+
+    Raises:
+        MalformedError: It is empty, or longer than any of theirs.
+    """
     if not value:
         raise MalformedError(f"field {name!r} is missing")
+    if len(value) > _LONGEST_WORD:
+        raise MalformedError(f"field {name!r} is too long")
     return value
 
 
-def message_id(text: str | None) -> int | None:
+def text(value: str) -> str:
+    """Return what a text says, as it can be kept: an answer that is too long still counts by its beginning."""
+    return value.replace("\0", "")[:_LONGEST_TEXT]
+
+
+def message_id(given: str | None) -> int | None:
     """Return our number of a message from a reference or an address; ``None`` when there is none."""
-    if text is None or not text.isascii() or _DIGITS.fullmatch(text) is None or len(text) > 18:
+    if given is None or _DIGITS.fullmatch(given) is None:
         return None
-    return int(text)
+    return int(given)
 
 
 def e164(number: str) -> str:
     """Return a number as the rota writes it: providers leave out the plus, Norwegian ones the country too."""
     digits = number.strip().removeprefix("+").removeprefix("00")
-    if _DIGITS.fullmatch(digits) is None or not digits.isascii():
+    if _DIGITS.fullmatch(digits) is None:
         return number.strip()
     if len(digits) == _LOCAL_DIGITS and not number.strip().startswith(("+", "00")):
         return f"+47{digits}"

@@ -131,19 +131,17 @@ class Link:
     """Texts through LINK Mobility.
 
     Args:
-        settings: The account.
-        hooks: The address of our hooks, with the secret in its path.
+        settings: The account. Its gate posts to the address that LINK's support was told.
     """
 
     name = NAME
     channel = "sms"
 
-    def __init__(self, settings: Settings, hooks: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._source = _source(settings.sender)
         named = self._source["sourceTON"] == "ALPHANUMERIC"
         self.capabilities = frozenset({Capability.SMS} if named else {Capability.SMS, Capability.TWO_WAY})
         self._settings = settings
-        self._hooks = hooks
         self._line = http.Line(NAME, settings.base_url, (settings.username, settings.password))
 
     async def send(self, outgoing: Outgoing) -> Accepted:
@@ -169,11 +167,11 @@ class Link:
     def hook(self, hook: Hook) -> tuple[Told, ...]:
         """Read a delivery report or a text that came in: JSON.
 
+        LINK signs nothing: its secret is the address, which is checked before this.
+
         Raises:
-            RefusedError: The secret does not fit.
             MalformedError: It is not of their form.
         """
-        http.known_caller(hook, self._hooks)
         try:
             if hook.what == "delivery":
                 return (_report(msgspec.json.decode(hook.body, type=_Delivery), hook.now),)
@@ -193,9 +191,9 @@ class Link:
         await self._line.close()
 
 
-def make(settings: Settings, hooks: str) -> Link:
+def make(settings: Settings, _hooks: str) -> Link:
     """Return the provider."""
-    return Link(settings, hooks)
+    return Link(settings)
 
 
 def _source(sender: str) -> dict[str, str]:
@@ -235,7 +233,7 @@ def _report(delivery: _Delivery, now: dt.datetime) -> Report:
     why = f"{code}, {meaning.sentence}" if meaning else str(code)
     return Report(
         # A text of several parts is reported part by part, as id$1, id$2…
-        provider_ref=delivery.id.partition("$")[0],
+        provider_ref=http.word(delivery.id, "id").partition("$")[0],
         status=status,
         at=_instant(delivery.timestamp, now),
         message_id=http.message_id(delivery.ref_id),
@@ -246,10 +244,10 @@ def _report(delivery: _Delivery, now: dt.datetime) -> Report:
 def _inbound(mobile: _Mobile, now: dt.datetime) -> Inbound:
     return Inbound(
         provider=NAME,
-        provider_ref=mobile.message_id,
-        sender=http.e164(mobile.source),
-        recipient=mobile.destination,
-        text=mobile.content.user_data,
+        provider_ref=http.word(mobile.message_id, "messageId"),
+        sender=http.e164(http.word(mobile.source, "source")),
+        recipient=http.text(mobile.destination),
+        text=http.text(mobile.content.user_data),
         at=_instant(mobile.timestamp, now),
     )
 

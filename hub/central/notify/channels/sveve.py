@@ -66,19 +66,17 @@ class Sveve:
     """Texts through Sveve.
 
     Args:
-        settings: The account.
-        hooks: The address of our hooks, with the secret in its path.
+        settings: The account. Its reports and replies go to the address that Sveve's support was told.
     """
 
     name = NAME
     channel = "sms"
 
-    def __init__(self, settings: Settings, hooks: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.capabilities = frozenset(
             {Capability.SMS} if settings.sender else {Capability.SMS, Capability.TWO_WAY}
         )
         self._settings = settings
-        self._hooks = hooks
         self._line = http.Line(NAME, settings.base_url, at_once=_AT_ONCE)
 
     async def send(self, outgoing: Outgoing) -> Accepted:
@@ -105,11 +103,11 @@ class Sveve:
     def hook(self, hook: Hook) -> tuple[Told, ...]:
         """Read a delivery report or a text that came in; both are parameters of a GET or fields of a form.
 
+        Sveve signs nothing: its secret is the address, which is checked before this.
+
         Raises:
-            RefusedError: The secret does not fit.
             MalformedError: It is not of their form.
         """
-        http.known_caller(hook, self._hooks)
         fields = {**hook.query, **hook.form}
         if hook.what == "delivery":
             return (_report(fields, hook),)
@@ -126,9 +124,9 @@ class Sveve:
         await self._line.close()
 
 
-def make(settings: Settings, hooks: str) -> Sveve:
+def make(settings: Settings, _hooks: str) -> Sveve:
     """Return the provider."""
-    return Sveve(settings, hooks)
+    return Sveve(settings)
 
 
 def _read(answer: httpx.Response, outgoing: Outgoing, ref: str) -> Accepted:
@@ -161,12 +159,12 @@ def _report(fields: Mapping[str, str], hook: Hook) -> Report:
 
 
 def _inbound(fields: Mapping[str, str], hook: Hook) -> Inbound:
-    number, text = http.required(fields, "number"), fields.get("msg", "")
+    number, text = http.required(fields, "number"), http.text(fields.get("msg", ""))
     return Inbound(
         provider=NAME,
         provider_ref=_name(fields, hook),
         sender=http.e164(number),
-        recipient=fields.get("shortnumber", ""),
+        recipient=http.text(fields.get("shortnumber", "")),
         text=text,
         at=hook.now,
     )

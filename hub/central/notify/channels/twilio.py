@@ -1,6 +1,6 @@
 """Twilio: texts over HTTP (twilio.com/docs, "Messages resource", "Error and Warning Dictionary", "Security").
 
-Twilio has no key against double sending for new messages (``I-Twilio-Idempotency-Token`` is a header of *its* calls
+Twilio has no key against double sending of new messages (``I-Twilio-Idempotency-Token`` is a header of *its* calls
 to us): a text whose answer is lost is sent again and may arrive twice. Both report to the same address.
 """
 
@@ -137,10 +137,9 @@ class Twilio:
         """Read a status callback or a text that came in.
 
         Raises:
-            RefusedError: The secret or the signature does not fit.
+            RefusedError: The signature does not fit.
             MalformedError: It is not of their form.
         """
-        http.known_caller(hook, self._hooks)
         twilio_signature.signed(hook, self._hooks, self._settings.auth_token)
         if hook.what == "delivery":
             return (_report(hook),)
@@ -215,6 +214,6 @@ def _inbound(hook: Hook) -> Inbound:
         provider_ref=http.required(hook.form, "MessageSid"),
         sender=http.required(hook.form, "From"),
         recipient=hook.form.get("To", ""),
-        text=hook.form.get("Body", ""),
+        text=http.text(hook.form.get("Body", "")),
         at=hook.now,
     )

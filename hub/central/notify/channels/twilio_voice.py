@@ -1,7 +1,7 @@
 """Twilio: calls that read a text out and take a key (twilio.com/docs/voice, "Calls resource", TwiML ``<Gather>``).
 
-What is said goes along with the request, so a call speaks even when Twilio cannot reach us. A call whose answer was
-lost is made again: the phone may ring twice.
+What is said goes along with the request, so a call speaks even when Twilio cannot reach us. A call whose answer
+was lost is made again: the phone may ring twice.
 """
 
 from xml.sax.saxutils import escape, quoteattr
@@ -84,10 +84,9 @@ class TwilioVoice:
         """Read the end of a reading, with its key, or the end of the call.
 
         Raises:
-            RefusedError: The secret or the signature does not fit.
+            RefusedError: The signature does not fit.
             MalformedError: It is not of their form.
         """
-        http.known_caller(hook, self._hooks)
         twilio_signature.signed(hook, self._hooks, self._settings.auth_token)
         call = http.required(hook.form, "CallSid")
         message_id = http.message_id(hook.query.get("message"))
