@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from hub.central import commander, dose, presence
+from hub.central.api import hooks
 from hub.central.api.app import create_app
 from hub.central.auditor import Auditor, phones_unreachable
 from hub.central.bulletin import News
@@ -27,8 +28,9 @@ from hub.central.escalation import engine, limits
 from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
 from hub.central.notify import outbox, receipts
-from hub.central.notify.channels.elks import ElksChannel
+from hub.central.notify.channels import kinds
 from hub.central.notify.pipeline import Sender
+from hub.central.notify.ways import Ways
 from hub.central.presence import Presence
 from hub.central.settings import Http, Settings, load
 from hub.central.site.apply import CHANGED, load_current
@@ -37,10 +39,10 @@ from hub.central.site.keeper import SiteKeeper
 from hub.central.store.engine import Store
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
 from hub.central.tasks import keep_running
-from hub.domain.clock import SteadyClock
-from hub.domain.errors import PermanentError, TransientError
 from hub.central.watch import troubles
 from hub.central.watch.door import impatient
+from hub.domain.clock import SteadyClock
+from hub.domain.errors import PermanentError, TransientError
 from rules.loader import standard
 
 log = logging.getLogger(__name__)
@@ -69,10 +71,8 @@ async def run(settings: Settings) -> None:
     supervision = Supervision(heard)
     listener = Listener(centre, heard, supervision, standard(), settings.mqtt)
     keeper = SiteKeeper(centre, supervision, listener.readings.link, listener.connected_again)
-    elks = settings.elks
-    channel = ElksChannel(elks.base_url, elks.username, elks.password, elks.sender)
-    hooks_url = f"{settings.http.public_url}/hooks/46elks/{settings.hook_secret}"
-    sender = Sender(centre, {"sms": channel}, hooks_url)
+    desk = _hooks(settings)
+    sender = Sender(centre, desk.ways, desk.address)
     teller = Commander(centre, listener.readings.link)
     clockwork = _clockwork(centre, supervision, keeper, sender, teller)
     await centre.transact(keeper.arm)
@@ -81,7 +81,7 @@ async def run(settings: Settings) -> None:
     app = create_app(
         centre,
         history,
-        hook_secret=settings.hook_secret,
+        hooks=desk,
         secure_cookies=settings.http.secure_cookies,
         checks={"broker": lambda: heard.listening_since is not None, "auditor": lambda: auditor.unfit() is None},
     )
@@ -108,8 +108,17 @@ async def run(settings: Settings) -> None:
     await _cancel(tasks)
     await listener.alarms.link.close()
     await listener.readings.link.close()
-    await channel.close()
+    await desk.ways.close()
     store.close()
+
+
+def _hooks(settings: Settings) -> hooks.Desk:
+    """Make the providers, each told the address of its hooks."""
+    url, secret = settings.http.public_url, settings.hook_secret
+    ways = Ways(
+        kinds.make(account, hooks.address(url, secret, kinds.kind_of(account))) for account in settings.providers
+    )
+    return hooks.Desk(url, secret, ways)
 
 
 def _site(store: Store) -> Directory:
@@ -144,15 +153,6 @@ def _clockwork(
     )
 
 
-def _history(
-    settings: Settings, store: Store, clock: SteadyClock
-) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
-    """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
-    if settings.influx is None:
-        return SqlHistory(store), {}
-    writer, reader = influx_history(settings.influx)
-    return reader, {"history": Outbox(store, writer, clock).run}
-
 def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
     """Give the auditor eyes and a door of its own."""
     queues = {
@@ -163,6 +163,15 @@ def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
     door = Store(impatient(settings.store))
     return Auditor(centre, door, SteadyClock(), queues, asyncio.get_running_loop())
 
+
+def _history(
+    settings: Settings, store: Store, clock: SteadyClock
+) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
+    """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
+    if settings.influx is None:
+        return SqlHistory(store), {}
+    writer, reader = influx_history(settings.influx)
+    return reader, {"history": Outbox(store, writer, clock).run}
 
 
 def _serve(http: Http, app: FastAPI) -> tuple[_Server, socket.socket]:

@@ -1,10 +1,11 @@
-"""The centre's own settings: where its store, broker, provider and history are. One TOML file."""
+"""The centre's own settings: where its store, broker, providers and history are. One TOML file."""
 
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from hub.central.notify.channels.kinds import Account, kind_of
 from hub.document import read_file
 from hub.domain.errors import MalformedError
 from hub.wire.mqtt import MqttSettings
@@ -15,12 +16,12 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Http(_Table, frozen=True, kw_only=True):
-    """Where the console and the provider's webhooks are served.
+    """Where the console and the providers' webhooks are served.
 
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        public_url: How the provider reaches this centre, without a slash at the end.
+        public_url: How the providers reach this centre, without a slash at the end.
         secure_cookies: Whether browsers reach it by https only, as in production.
     """
 
@@ -28,15 +29,6 @@ class Http(_Table, frozen=True, kw_only=True):
     port: int = 8080
     public_url: str = "http://127.0.0.1:8080"
     secure_cookies: bool = True
-
-
-class Elks(_Table, frozen=True, kw_only=True):
-    """The account at 46elks; ``sender`` is the number that replies come back to."""
-
-    base_url: str = "https://api.46elks.com"
-    username: str
-    password: str
-    sender: str
 
 
 class Influx(_Table, frozen=True, kw_only=True):
@@ -57,7 +49,8 @@ class Settings(_Table, frozen=True, kw_only=True):
     Attributes:
         owner: Name of this centre; keep it over restarts, so that it takes up its own leases again.
         store: SQLAlchemy URL.
-        hook_secret: At least 32 characters that only the provider is told; part of the webhooks' address.
+        hook_secret: At least 32 characters that only the providers are told; part of the webhooks' address.
+        providers: Who carries messages, on each channel in the order in which they are tried.
     """
 
     owner: str = "centre"
@@ -65,7 +58,7 @@ class Settings(_Table, frozen=True, kw_only=True):
     hook_secret: str
     mqtt: MqttSettings
     http: Http = Http()
-    elks: Elks
+    providers: tuple[Account, ...]
     influx: Influx | None = None
 
 
@@ -83,4 +76,10 @@ def load(path: Path) -> Settings:
         raise MalformedError(
             f'{path}: key "hook_secret": write at least {_SECRET_CHARS} characters that nobody can guess'
         )
+    kinds = [kind_of(account) for account in settings.providers]
+    if not kinds:
+        raise MalformedError(f'{path}: key "providers": write at least one, or nobody is told of anything')
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise MalformedError(f'{path}: key "providers": kind "{kind}" is there twice')
     return settings

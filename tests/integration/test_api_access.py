@@ -221,5 +221,5 @@ async def test_the_audit_trail_tells_who_came_who_saw_and_who_acted(console: Con
 async def test_the_providers_hooks_are_reached_with_their_secret_only(console: Console) -> None:
     async with console.client() as client:
         form = {"id": "s1", "from": "+4700000012", "to": "+4700000099", "message": "OK 1"}
-        assert (await client.post("/hooks/46elks/wrong/sms", data=form)).status_code == 403
-        assert (await client.post(f"/hooks/46elks/{HOOK_SECRET}/sms", data=form)).status_code == 200
+        assert (await client.post("/hooks/46elks/wrong/inbound", data=form)).status_code == 403
+        assert (await client.post(f"/hooks/46elks/{HOOK_SECRET}/inbound", data=form)).status_code == 200

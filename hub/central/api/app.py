@@ -8,9 +8,11 @@ from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from hub.central import console
-from hub.central.api import errors, health, history, hooks, incidents
+from hub.central.api import errors, health, history, incidents
+from hub.central.api import hooks as provider_hooks
 from hub.central.api.guard import signed_in
 from hub.central.api.headers import SecurityHeaders
+from hub.central.api.hooks import Desk
 from hub.central.api.services import Check, Services
 from hub.central.centre import Centre
 from hub.central.console import devices, events, login, pages
@@ -26,7 +28,7 @@ def create_app(
     centre: Centre,
     past: History,
     *,
-    hook_secret: str,
+    hooks: Desk,
     secure_cookies: bool,
     checks: Mapping[str, Check] | None = None,
 ) -> FastAPI:
@@ -35,7 +37,7 @@ def create_app(
     Args:
         centre: Store, clock, site and bulletin.
         past: Who knows the residents' observations.
-        hook_secret: What the phone provider's calls must bear in their path.
+        hooks: Where the providers call.
         secure_cookies: The console is served over https; cookies are then for https only.
         checks: Named questions that ``/health/ready`` asks besides the store; they must not wait.
 
@@ -51,12 +53,12 @@ def create_app(
         max_body_size=_BODY_BYTES,
     )
     app.state.centre = centre
-    app.state.hook_secret = hook_secret
+    app.state.hooks = hooks
     app.state.services = Services(centre=centre, history=past, secure_cookies=secure_cookies, checks=checks or {})
     app.add_middleware(SecurityHeaders, https=secure_cookies)
     errors.add_handlers(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    for router in (health.router, hooks.router, login.public):
+    for router in (health.router, provider_hooks.router, login.public):
         app.include_router(router)
     # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
     for router in (login.router, pages.router, devices.router, events.router, incidents.router, history.router):

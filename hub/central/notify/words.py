@@ -25,6 +25,7 @@ class Word(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     DEPART = "depart"
     ARRIVE = "arrive"
+    REJECT = "reject"
     CLOSE = "close"
 
 

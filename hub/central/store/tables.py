@@ -180,18 +180,38 @@ messages = sa.Table(
     sa.Index("ix_messages_provider_ref", "channel", "provider_ref"),
 )
 
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("message_id", Number, sa.ForeignKey("messages.id"), nullable=False),
+    sa.Column("provider", Name),  # NULL: it has yet to be chosen
+    sa.Column("state", sa.String(24), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("final", sa.Boolean, nullable=False),  # the provider will never carry this message
+    sa.Column("provider_ref", sa.String(96)),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Column("delivered_at", Instant),
+    sa.Column("read_at", Instant),
+    sa.Column("ended_at", Instant),  # failed, cancelled or answered
+    sa.Index("ix_attempts_message", "message_id", "id"),
+    sa.Index("ix_attempts_provider_ref", "provider", "provider_ref"),
+)
+
 replies = sa.Table(
     "replies",
     metadata,
     sa.Column("id", Number, primary_key=True, autoincrement=True),
-    sa.Column("channel", sa.String(16), nullable=False),
+    # Two providers may use one name for two texts. The column is older than providers.
+    sa.Column("channel", sa.String(16), key="provider", nullable=False),
     sa.Column("provider_ref", sa.String(96), nullable=False),
     sa.Column("sender", sa.String(32), nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("incident_id", Number, sa.ForeignKey("incidents.id")),
     sa.Column("answer", sa.Text, nullable=False),
-    sa.UniqueConstraint("channel", "provider_ref"),
+    sa.UniqueConstraint("provider", "provider_ref", name="uq_replies_channel_provider_ref"),
 )
 
 hubs = sa.Table(
