@@ -84,6 +84,7 @@ class Kind(StrEnum):
     # Said by the centre, never by an edge.
     DOSE_UNKNOWN = "dose.unknown"
     HUB_LOST = "hub.lost"
+    NETWORK_LOST = "network.lost"
     CENTRE_DEAF = "centre.deaf"
     CENTRE_CLOCK_JUMPED = "centre.clock_jumped"
     WIRE_MALFORMED = "wire.malformed"
@@ -159,6 +160,7 @@ CODES: dict[Kind, Code] = {
     Kind.DOSE_UNKNOWN: Code(_A, "1.20", 11, 73),
     Kind.HUB_LOST: Code(_R, "1.20", 2, 23),
     Kind.CENTRE_DEAF: Code(_R, None, 32, 42),
+    Kind.NETWORK_LOST: Code(_R, None, 32, 42),
     Kind.CENTRE_CLOCK_JUMPED: Code(_R, None, 31, 105),
     Kind.WIRE_MALFORMED: Code(_R, None, 32, 105),
     Kind.INCIDENT_UNATTENDED: Code(_A, None, 31, 104),
@@ -173,6 +175,7 @@ CENTRE_KINDS = frozenset(
         Kind.HUB_LOST,
         Kind.CENTRE_DEAF,
         Kind.CENTRE_CLOCK_JUMPED,
+        Kind.NETWORK_LOST,
         Kind.WIRE_MALFORMED,
         Kind.INCIDENT_UNATTENDED,
         Kind.PHONE_UNREACHABLE,

@@ -261,6 +261,56 @@ device_tests = sa.Table(
     sa.Column("ended_by", sa.String(64)),
 )
 
+# Hubs whose silence one incident of the network speaks for.
+outages = sa.Table(
+    "outages",
+    metadata,
+    sa.Column("hub_id", Name, primary_key=True),
+    sa.Column("incident_id", Number, sa.ForeignKey("incidents.id"), nullable=False),
+    sa.Column("since", Instant, nullable=False),  # when it was last heard
+)
+
+maintenances = sa.Table(
+    "maintenances",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(16), nullable=False),  # hub, device or zone
+    sa.Column("subject", Name, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.String(64), nullable=False),
+    sa.Column("starts_at", Instant, nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_by", sa.String(64)),
+    sa.Column("held", sa.Integer, nullable=False),  # findings that were not raised because of it
+    sa.Index("ix_maintenances_ended_at", "ended_at", "ends_at"),
+)
+
+held_findings = sa.Table(
+    "held_findings",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("maintenance_id", Number, sa.ForeignKey("maintenances.id"), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("kind", Name, nullable=False),
+    sa.Column("need", sa.String(160), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("observation_id", Number, sa.ForeignKey("observations.id")),
+    sa.Index("ix_held_findings_maintenance", "maintenance_id", "id"),
+)
+
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("token_hash", sa.String(64), primary_key=True),  # SHA-256; the token is in the text only
+    sa.Column("incident_id", Number, sa.ForeignKey("incidents.id"), nullable=False),
+    sa.Column("phone", Name, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Index("ix_links_expires_at", "expires_at"),
+)
+
 commands = sa.Table(
     "commands",
     metadata,
