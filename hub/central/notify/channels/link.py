@@ -115,7 +115,7 @@ class _Delivery(msgspec.Struct, rename="camel"):
     timestamp: object = None
 
 
-class _Content(msgspec.Struct, rename="camel"):
+class _Content(msgspec.Struct, frozen=True, rename="camel"):
     user_data: str = ""
 
 
