@@ -327,6 +327,51 @@ commands = sa.Table(
     sa.Index("ix_commands_device", "device_id", "asked_at"),
 )
 
+# One phone on duty in one role of one zone, from when it was asked to confirm that until another takes over.
+shifts = sa.Table(
+    "shifts",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("zone", Name, nullable=False),
+    sa.Column("role", Name, nullable=False),
+    sa.Column("phone", Name, nullable=False),  # the phone's id in the site
+    sa.Column("number", sa.String(32), nullable=False),
+    sa.Column("open_key", sa.String(96), unique=True),  # zone and role while it lasts: one each
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("until", Instant),  # as the rota had it then
+    sa.Column("confirmed_at", Instant),
+    sa.Column("confirmed_by", sa.String(64)),
+    sa.Column("ended_at", Instant),
+    sa.Column("leader_told", sa.Integer, nullable=False),  # how many times
+)
+
+shift_messages = sa.Table(
+    "shift_messages",
+    metadata,
+    sa.Column("shift_id", Number, sa.ForeignKey("shifts.id"), primary_key=True),
+    sa.Column("message_id", Number, sa.ForeignKey("messages.id"), primary_key=True),
+)
+
+rounds = sa.Table(
+    "rounds",
+    metadata,
+    sa.Column("id", Name, primary_key=True),  # the command's that begins it
+    sa.Column("owner", Name, nullable=False),
+    sa.Column("hub_id", Name, nullable=False),
+    sa.Column("phone", Name, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("observed_at", Instant),  # by the hub's clock
+    sa.Column("received_at", Instant),
+    sa.Column("sent_at", Instant),
+    sa.Column("delivered_at", Instant),  # by the provider's clock
+    sa.Column("ended_at", Instant),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("reason", sa.Text),
+    sa.Column("incident_id", Number),
+    sa.Column("pinged_at", Instant),
+    sa.Index("ix_rounds_owner", "owner", "started_at"),
+)
+
 sites = sa.Table(
     "sites",
     metadata,
