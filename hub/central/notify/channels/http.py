@@ -5,7 +5,9 @@ Nothing here tells a phone number or a text: errors end up in logs and on pages.
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 import httpx
@@ -62,6 +64,7 @@ class Line:
             base_url=base_url,
             auth=auth,
             timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
+            verify=_trusted(),
             trust_env=False,  # a proxy or a .netrc of the machine must not decide where alarms go
             limits=httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once),
         )
@@ -164,12 +167,17 @@ def message_id(given: str | None) -> int | None:
 
 def e164(number: str) -> str:
     """Return a number as the rota writes it: providers leave out the plus, Norwegian ones the country too."""
-    digits = number.strip().removeprefix("+").removeprefix("00")
-    if _DIGITS.fullmatch(digits) is None:
-        return number.strip()
-    if len(digits) == _LOCAL_DIGITS and not number.strip().startswith(("+", "00")):
-        return f"+47{digits}"
-    return f"+{digits}"
+    given = number.strip()
+    if len(given) == _LOCAL_DIGITS and _DIGITS.fullmatch(given):
+        return f"+47{given}"
+    digits = given.removeprefix("+").removeprefix("00")
+    return f"+{digits}" if _DIGITS.fullmatch(digits) else given
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return the certificates that are trusted, read once for all providers."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _again(answer: httpx.Response) -> str:

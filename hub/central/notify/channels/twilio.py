@@ -104,16 +104,14 @@ class Twilio:
 
     Args:
         settings: The account.
-        hooks: The address of our hooks, with the secret in its path, exactly as Twilio calls it.
     """
 
     name = NAME
     channel = "sms"
     capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
 
-    def __init__(self, settings: Settings, hooks: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._hooks = hooks
         self._line = http.Line(NAME, settings.base_url, (settings.account_sid, settings.auth_token))
 
     async def send(self, outgoing: Outgoing) -> Accepted:
@@ -140,7 +138,7 @@ class Twilio:
             RefusedError: The signature does not fit.
             MalformedError: It is not of their form.
         """
-        twilio_signature.signed(hook, self._hooks, self._settings.auth_token)
+        twilio_signature.signed(hook, self._settings.auth_token)
         if hook.what == "delivery":
             return (_report(hook),)
         if hook.what == "inbound":
@@ -157,9 +155,9 @@ class Twilio:
         await self._line.close()
 
 
-def make(settings: Settings, hooks: str) -> Twilio:
+def make(settings: Settings, _hooks: str) -> Twilio:
     """Return the provider."""
-    return Twilio(settings, hooks)
+    return Twilio(settings)
 
 
 def accepted(name: str, answer: httpx.Response) -> Accepted:

@@ -18,21 +18,16 @@ def signature(url: str, form: dict[str, str], token: str) -> str:
     return base64.b64encode(hmac.new(token.encode(), said.encode(), hashlib.sha1).digest()).decode()
 
 
-def signed(hook: Hook, hooks: str, token: str) -> None:
-    """Make sure that a call is Twilio's.
-
-    What is signed is the address that Twilio was told. A proxy before us changes scheme, host and port of what we
-    see, so it is put together from our own public address. Twilio's libraries accept it with and without a port.
+def signed(hook: Hook, token: str) -> None:
+    """Make sure that a call is Twilio's. Twilio's own libraries accept its address with and without a port.
 
     Raises:
         RefusedError: The signature is missing or wrong.
     """
-    query = urlsplit(hook.url).query
-    called = f"{hooks.rstrip('/')}/{hook.what}" + (f"?{query}" if query else "")
     given = hook.headers.get(_HEADER, "").encode()
     fits = [
         hmac.compare_digest(given, signature(url, dict(hook.form), token).encode())
-        for url in (called, _without_port(called))
+        for url in (hook.url, _without_port(hook.url))
     ]
     if not any(fits):
         raise RefusedError("the signature does not fit")

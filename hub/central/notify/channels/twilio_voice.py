@@ -87,7 +87,7 @@ class TwilioVoice:
             RefusedError: The signature does not fit.
             MalformedError: It is not of their form.
         """
-        twilio_signature.signed(hook, self._hooks, self._settings.auth_token)
+        twilio_signature.signed(hook, self._settings.auth_token)
         call = http.required(hook.form, "CallSid")
         message_id = http.message_id(hook.query.get("message"))
         if hook.what == "delivery":
