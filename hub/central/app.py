@@ -40,6 +40,8 @@ from hub.central.store.engine import Store
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
 from hub.central.tasks import keep_running
 from hub.central.watch import troubles
+from hub.central.synthetic.ping import Switch
+from hub.central.synthetic.runner import Runner
 from hub.central.watch.door import impatient
 from hub.domain.clock import SteadyClock
 from hub.domain.errors import PermanentError, TransientError
@@ -98,6 +100,7 @@ async def run(settings: Settings) -> None:
         **history_loops,
     }
     tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
+        **_rounds(centre, settings, auditor),
     auditor.start()
     await _until_told()
     auditor.close()
@@ -168,6 +171,15 @@ def _history(
     settings: Settings, store: Store, clock: SteadyClock
 ) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
     """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
+def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Let test alarms make their rounds, where the settings have them."""
+    watch = settings.watch
+    if watch is None:
+        return {}
+    switch = Switch(watch.ping_url) if watch.ping_url else None
+    return {"rounds": Runner(centre, watch, switch, auditor.unfit).run}
+
+
     if settings.influx is None:
         return SqlHistory(store), {}
     writer, reader = influx_history(settings.influx)

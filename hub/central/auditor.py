@@ -1,8 +1,9 @@
 """Watches what must never happen, in a thread of its own, over a connection of its own, by a clock of its own.
 
 What it watches cannot silence it: it does not wait for the event loop, nor for the writers' queue. What it
-finds becomes a technical incident, which goes out by another provider than the first (:data:`BY_ANOTHER`). What
-it cannot even write down makes it *unfit*: the centre is then not ready, and no dead-man's ping leaves.
+finds becomes a technical incident, which goes out by another provider than the first
+(:mod:`hub.central.watch.kinds`). What it cannot even write down makes it *unfit*: the centre is then not ready,
+and no dead-man's ping leaves.
 """
 
 import asyncio
@@ -32,10 +33,6 @@ log = logging.getLogger(__name__)
 ROUND_S = 10.0
 # Without a look for so long, it sleeps, or hangs.
 ASLEEP_S = 3 * ROUND_S
-
-# Incidents about the chain itself: their texts try the second provider of a channel first, for the first may be
-# what is broken.
-BY_ANOTHER = frozenset({Kind.INCIDENT_UNATTENDED, Kind.CENTRE_STUCK, Kind.ROUND_FAILED})
 
 
 class Auditor:

@@ -46,11 +46,18 @@ def ask(tx: Tx, device_id: str, name: str, arguments: dict[str, Scalar], actor: 
     if name not in known:
         rows = ", ".join(known) or "none"
         raise MalformedError(f"command {name!r}: {device.driver} has {rows}")
+    number = put(tx, device.hub, device_id, name, arguments, actor)
+    audit.note(tx.connection, tx.now, actor, f"command.{name}", f"device:{device_id}")
+    return number
+
+
+def put(tx: Tx, hub_id: str, device_id: str, name: str, arguments: dict[str, Scalar], actor: str) -> str:
+    """Let a hub be told a command, whatever its devices know; return the command's id."""
     number = str(uuid7(tx.now.utc))
     tx.connection.execute(
         commands.insert().values(
             id=number,
-            hub_id=device.hub,
+            hub_id=hub_id,
             device_id=device_id,
             name=name,
             arguments=msgspec.json.encode(arguments).decode(),
@@ -61,7 +68,6 @@ def ask(tx: Tx, device_id: str, name: str, arguments: dict[str, Scalar], actor: 
         )
     )
     clockwork.schedule(tx, tx.now.utc, TELL, number)
-    audit.note(tx.connection, tx.now, actor, f"command.{name}", f"device:{device_id}")
     return number
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from hub.central.notify.channels.kinds import Account, kind_of
+from hub.central.watch.settings import Log, Metrics, Watch
 from hub.document import read_file
 from hub.domain.errors import MalformedError
 from hub.wire.mqtt import MqttSettings
@@ -49,6 +50,9 @@ class Settings(_Table, frozen=True, kw_only=True):
     Attributes:
         owner: Name of this centre; keep it over restarts, so that it takes up its own leases again.
         store: SQLAlchemy URL.
+        watch: The rounds; without it, none are made.
+        metrics: Who may read them.
+        log: How the log is written.
         hook_secret: At least 32 characters that only the providers are told; part of the webhooks' address.
         providers: Who carries messages, on each channel in the order in which they are tried.
     """
@@ -60,6 +64,9 @@ class Settings(_Table, frozen=True, kw_only=True):
     http: Http = Http()
     providers: tuple[Account, ...]
     influx: Influx | None = None
+    watch: Watch | None = None
+    metrics: Metrics = Metrics()
+    log: Log = Log()
 
 
 _SECRET_CHARS = 32  # 128 bits in hexadecimal

@@ -1,1 +1,0 @@
-"""Proof of follow-up: what became of every alarm, how fast, by whom, and within which limit."""
