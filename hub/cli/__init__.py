@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hub.cli import audit, bench, decode, devices_add, devices_scan, devices_tell, devices_test, run, site
+from hub.cli import audit, bench, decode, devices_add, devices_scan, devices_tell, devices_test, report, run, site
 from hub.cli.table import Parser
 from hub.domain.errors import HubError
 
 COMMANDS = (
     *run.COMMANDS,
     *site.COMMANDS,
+    *report.COMMANDS,
     *audit.COMMANDS,
     *decode.COMMANDS,
     *devices_add.COMMANDS,
@@ -23,6 +24,7 @@ COMMANDS = (
 )
 _GROUPS = {
     "site": "Apply and export the site file.",
+    "report": "What became of the alarms.",
     "audit": "The audit trail: who did and who saw what.",
     "user": "Accounts of the console.",
     "devices": "Find, assign, test and command the devices of a home.",
