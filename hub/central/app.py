@@ -27,6 +27,8 @@ from hub.central.commissioning.untaken import untaken
 from hub.central.escalation import engine, limits
 from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
+from hub.central.maintenance import holding
+from hub.central.maintenance import service as maintenance
 from hub.central.notify import outbox, receipts
 from hub.central.notify.channels import kinds
 from hub.central.notify.pipeline import Sender
@@ -141,6 +143,7 @@ def _clockwork(
             engine.STEP: engine.step_due,
             engine.DEADLINE: engine.deadline_due,
             limits.LIMIT: limits.passed,
+            holding.END: maintenance.over,
             outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject), sender.ways),
             dose.WINDOW: dose.window_ended,
             HUB: supervision.hub_due,

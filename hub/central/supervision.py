@@ -14,6 +14,7 @@ from hub.central.centre import Tx
 from hub.central.incidents import desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import OPEN
+from hub.central.maintenance import holding
 from hub.central.presence import Presence
 from hub.central.store.tables import devices, due, hubs, incidents
 from hub.domain.codes import Kind, Severity
@@ -72,8 +73,9 @@ class Supervision:
         deadline = hub.last_seen_at + silent if hub.last_seen_at else hub.assigned_at + never
         if not self._over(tx, deadline, silent, HUB, hub_id):
             return
-        if hub.last_seen_at:
-            together = network.fell_silent(tx, hub_id, hub.last_seen_at, silent, set())
+        held = holding.hubs_held(tx)
+        if hub.last_seen_at and hub_id not in held:
+            together = network.fell_silent(tx, hub_id, hub.last_seen_at, silent, held)
             if together:
                 self._presence.lost |= {hub_need(name) for name in together}
                 return

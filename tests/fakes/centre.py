@@ -15,6 +15,8 @@ from hub.central.commissioning import mode, route
 from hub.central.commissioning.untaken import untaken
 from hub.central.escalation import engine, limits
 from hub.central.ingest import Parcel
+from hub.central.maintenance import holding
+from hub.central.maintenance import service as maintenance
 from hub.central.notify import outbox
 from hub.central.presence import Presence
 from hub.central.site.apply import apply, load_current
@@ -58,6 +60,7 @@ class DeskCentre:
                 engine.STEP: engine.step_due,
                 engine.DEADLINE: engine.deadline_due,
                 limits.LIMIT: limits.passed,
+                holding.END: maintenance.over,
                 outbox.RECEIPT: lambda tx, subject: engine.no_receipt(tx, int(subject)),
                 dose.WINDOW: dose.window_ended,
                 HUB: self.supervision.hub_due,

@@ -9,6 +9,7 @@ from hub.central.commissioning import service
 from hub.central.escalation import engine, limits
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
+from hub.central.maintenance import holding
 from hub.central.store import sql
 from hub.central.store.tables import incidents
 from hub.central.texts import Because
@@ -61,12 +62,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def raise_incident(tx: Tx, finding: Finding) -> int:
-    """Open an incident and begin its escalation, or add to the one that is open; return its number."""
-    existing = record.open_for(tx, finding.need)
+    """Open an incident and begin its escalation, or add to the one that is open; return its number.
+
+    While maintenance of its device, hub or zone is running a technical finding is held instead, and 0 returned.
+    """
+    verdict = holding.decide(tx, finding)
+    if verdict.finding is None:
+        return 0
+    existing = record.open_for(tx, verdict.finding.need)
     if existing is None:
-        return _open(tx, finding)
-    _add(tx, existing, finding)
-    return int(existing.id)
+        number = _open(tx, verdict.finding)
+    else:
+        number = int(existing.id)
+        _add(tx, existing, verdict.finding)
+    if verdict.said:
+        record.note(tx, number, "maintenance", CENTRE, verdict.said)
+    return number
 
 
 def act(

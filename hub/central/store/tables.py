@@ -293,11 +293,9 @@ held_findings = sa.Table(
     sa.Column("id", Number, primary_key=True, autoincrement=True),
     sa.Column("maintenance_id", Number, sa.ForeignKey("maintenances.id"), nullable=False),
     sa.Column("at", Instant, nullable=False),
-    sa.Column("kind", Name, nullable=False),
     sa.Column("need", sa.String(160), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("observation_id", Number, sa.ForeignKey("observations.id")),
-    sa.Index("ix_held_findings_maintenance", "maintenance_id", "id"),
+    sa.Column("finding", sa.Text, nullable=False),  # JSON; the first of this need
+    sa.UniqueConstraint("maintenance_id", "need"),
 )
 
 links = sa.Table(

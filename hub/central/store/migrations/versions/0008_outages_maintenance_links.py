@@ -43,19 +43,14 @@ def upgrade() -> None:
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
         sa.Column("maintenance_id", NUMBER, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.String(length=64), nullable=False),
         sa.Column("need", sa.String(length=160), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("observation_id", NUMBER, nullable=True),
+        sa.Column("finding", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["maintenance_id"], ["maintenances.id"], name=op.f("fk_held_findings_maintenance_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["observation_id"], ["observations.id"], name=op.f("fk_held_findings_observation_id")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_held_findings")),
+        sa.UniqueConstraint("maintenance_id", "need", name=op.f("uq_held_findings_maintenance_id")),
     )
-    op.create_index("ix_held_findings_maintenance", "held_findings", ["maintenance_id", "id"])
     op.create_table(
         "links",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
