@@ -6,7 +6,19 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hub.cli import audit, bench, decode, devices_add, devices_scan, devices_tell, devices_test, report, run, site
+from hub.cli import (
+    audit,
+    bench,
+    decode,
+    devices_add,
+    devices_scan,
+    devices_tell,
+    devices_test,
+    maintenance,
+    report,
+    run,
+    site,
+)
 from hub.cli.table import Parser
 from hub.domain.errors import HubError
 
@@ -20,6 +32,7 @@ COMMANDS = (
     *devices_scan.COMMANDS,
     *devices_test.COMMANDS,
     *devices_tell.COMMANDS,
+    *maintenance.COMMANDS,
     *bench.COMMANDS,
 )
 _GROUPS = {
@@ -27,6 +40,7 @@ _GROUPS = {
     "report": "What became of the alarms.",
     "audit": "The audit trail: who did and who saw what.",
     "user": "Accounts of the console.",
+    "maintenance": "Faults that are expected for a while.",
     "devices": "Find, assign, test and command the devices of a home.",
 }
 

@@ -17,6 +17,9 @@ from hub.central.api.services import Check, Services
 from hub.central.centre import Centre
 from hub.central.console import devices, events, login, pages
 from hub.central.history import History
+from hub.central.links import page as link_page
+from hub.central.maintenance import api as maintenance
+from hub.central.metrics import route as metrics
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +61,18 @@ def create_app(
     app.add_middleware(SecurityHeaders, https=secure_cookies)
     errors.add_handlers(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    for router in (health.router, provider_hooks.router, login.public):
+    app.state.gauges = gauges or metrics.Gauges()
+    for router in (health.router, metrics.router, provider_hooks.router, login.public, link_page.router):
         app.include_router(router)
     # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
-    for router in (login.router, pages.router, devices.router, events.router, incidents.router, history.router):
+    for router in (
+        login.router,
+        pages.router,
+        devices.router,
+        events.router,
+        incidents.router,
+        maintenance.router,
+        history.router,
+    ):
         app.include_router(router, dependencies=[Depends(signed_in)])
     return app

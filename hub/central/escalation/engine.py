@@ -17,6 +17,7 @@ from hub.central.escalation import limits, plan
 from hub.central.escalation.plan import Move, Position, Target
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import OPEN, TAKEN, Event, State, after
+from hub.central.links import tokens
 from hub.central.notify import outbox
 from hub.central.notify.message import MessageState
 from hub.central.store.tables import due, incidents, messages
@@ -200,7 +201,12 @@ def _follow(tx: Tx, incident: record.Incident, move: Move, because: Because | No
 def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | None) -> str:
     others = _open_besides(tx, incident.id, target.phone.number)
     language = target.phone.language
-    return alert_text(tx.site, incident, tx.now.utc, again=because, language=language, others=others)
+    token = "" if incident.test else tokens.fresh(tx, target.channel)
+    link = tokens.address(tx, token)
+    text = alert_text(tx.site, incident, tx.now.utc, again=because, language=language, others=others, link=link)
+    if token and link in text:
+        tokens.keep(tx, token, incident.id, target.phone.id)
+    return text
 
 
 def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:
