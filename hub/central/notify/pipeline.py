@@ -5,6 +5,7 @@ again: a text that comes twice is better than one that never comes.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -80,8 +81,10 @@ class Sender:
 
     async def close(self, grace_s: float = _GRACE_S) -> None:
         """Let attempts that are under way end, then stop. What has not ended is taken up by the next start."""
-        if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=grace_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while self._tasks:  # one that fails may let the next begin
+                    await asyncio.wait(list(self._tasks.values()))
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
