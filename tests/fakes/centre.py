@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.central import commander, dose, ingest
+from hub.central import commander, dose, ingest, shifts
 from hub.central.auditor import phones_unreachable
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
@@ -69,6 +69,7 @@ class DeskCentre:
                 engine.UNREACHABLE: phones_unreachable,
                 mode.END: mode.over,
                 route.UNTAKEN: partial(untaken, rules=RULES),
+                **shifts.HANDLERS,
                 "site.changed": lambda _tx, _subject: None,
                 commander.ANSWER: commander.unanswered,
             },
@@ -83,6 +84,7 @@ class DeskCentre:
         def work(tx: Tx) -> None:
             self.supervision.arm(tx)
             dose.arm(tx)
+            shifts.arm(tx)
 
         await self.centre.transact(work)
 

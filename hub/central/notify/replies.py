@@ -22,6 +22,7 @@ from hub.central.notify import outcome
 from hub.central.notify.channels.base import Inbound
 from hub.central.notify.message import BY_TEXT, MessageState, phone_of
 from hub.central.notify.words import EVENTS, Answer, Word, read
+from hub.central.shifts import confirm
 from hub.central.store import sql
 from hub.central.store.tables import incidents, messages, replies
 from hub.central.texts import gsm, render
@@ -100,12 +101,36 @@ class _Talk:
         answer = read(self._inbound.text)
         if answer is None:
             return self._refuse("help", "not understood", open=self._numbers())
+        if answer.word is Word.SHIFT:
+            return self._shift(answer)
+        bare_ok = answer.word is Word.ACKNOWLEDGE and answer.number is None
+        if bare_ok and confirm.asked(self._tx, self._inbound.sender, self._inbound.at):
+            return self._shift_or(answer)
         number = answer.number if answer.number is not None else self._meant()
         if number is None:
             return self._which()
         if not _was_told(self._tx, number, self._inbound.sender):
             return self._refuse("not_yours", "the phone was not told of it", number=number, open=self._numbers())
         return self._do(answer, record.get(self._tx, number))
+
+    def _shift(self, answer: Answer) -> _Verdict:
+        """A shift is confirmed; a shift has no number, so that this word never takes an incident."""
+        if answer.number is not None:
+            return self._refuse("help", "a shift has no number", open=self._numbers())
+        if confirm.by_phone(self._tx, self._inbound.sender, self._actor):
+            return _Verdict(self._say("reply.shift"))
+        if confirm.is_on_duty(self._tx, self._inbound.sender):
+            return _Verdict(self._say("reply.shift_already"))
+        return self._refuse("no_shift", "no shift waits for the phone")
+
+    def _shift_or(self, answer: Answer) -> _Verdict:
+        """A bare OK while a shift waits means the shift only where it can mean nothing else."""
+        if not self._told:
+            return self._shift(answer)
+        if self._open:
+            numbers = gsm.join(_texts(self._open), 60)
+            return self._refuse("which_or_shift", "an incident or the shift", numbers=numbers)
+        return self._refuse("shift_meant", "a shift waits, and an incident was closed just now")
 
     def _do(self, answer: Answer, row: record.Incident) -> _Verdict:
         if row.state == State.CLOSED:

@@ -27,6 +27,7 @@ class Word(StrEnum):
     ARRIVE = "arrive"
     REJECT = "reject"
     CLOSE = "close"
+    SHIFT = "shift"
 
 
 EVENTS = {Word.ACKNOWLEDGE: Event.ACKNOWLEDGE, Word.DEPART: Event.DEPART, Word.ARRIVE: Event.ARRIVE}

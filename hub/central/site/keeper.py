@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from hub.central import dose
+from hub.central import dose, shifts
 from hub.central.centre import Centre, Effects, Tx
 from hub.central.site.apply import load_current
 from hub.central.site.directory import Directory
@@ -51,6 +51,7 @@ class SiteKeeper:
         """Give everything in the site its next deadline."""
         self._supervision.arm(tx)
         dose.arm(tx)
+        shifts.arm(tx)
 
     def _follow(self, effects: Effects) -> None:
         if effects.site_changed and self._next is not None:
