@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import logging
+import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -44,6 +46,11 @@ def form(url: str, fields: Mapping[str, str], headers: Mapping[str, str] | None 
     return Webhook(url, urlencode(fields).encode(), {"content-type": _FORM, **(headers or {})})
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Caller:
     """Makes the calls.
 
@@ -53,7 +60,7 @@ class Caller:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._client = httpx.AsyncClient(timeout=_WEBHOOK_TIMEOUT_S, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=_WEBHOOK_TIMEOUT_S, trust_env=False, verify=_trusted())
 
     async def close(self) -> None:
         """Let go of connections."""
