@@ -60,6 +60,9 @@ CODES: http.Codes = {
     30008: Meaning(TransientError, "unknown error"),
 }
 
+#: The dictionary ends before this.
+_HIGHEST_CODE = 999_999
+
 _STATUS = {
     "accepted": ReceiptStatus.SENT,
     "queued": ReceiptStatus.SENT,
@@ -181,8 +184,11 @@ def accepted(name: str, answer: httpx.Response) -> Accepted:
 
 def reason(code: str) -> str:
     """Return a code of a callback with its words."""
-    meaning = CODES.get(http.message_id(code) or 0)
-    return f"{code}, {meaning.sentence}" if meaning else (http.masked(code) or "no code")
+    number = http.message_id(code)
+    if number is None or number > _HIGHEST_CODE:  # that may be a phone number
+        return "no code"
+    meaning = CODES.get(number)
+    return f"{number}, {meaning.sentence}" if meaning else str(number)
 
 
 def twiml(said: str) -> Reply:
