@@ -30,6 +30,7 @@ from hub.central.listener import Listener
 from hub.central.maintenance import holding
 from hub.central.maintenance import service as maintenance
 from hub.central.notify import outbox, receipts
+from hub.central.metrics.route import Gauges
 from hub.central.notify.channels import kinds
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
@@ -89,6 +90,7 @@ async def run(settings: Settings) -> None:
         secure_cookies=settings.http.secure_cookies,
         checks={"broker": lambda: heard.listening_since is not None, "auditor": lambda: auditor.unfit() is None},
     )
+        gauges=Gauges(token=settings.metrics.token, ages=auditor.ages, fit=lambda: auditor.unfit() is None),
     server, listening = _serve(settings.http, app)
     loops: dict[str, Callable[[], Awaitable[None]]] = {
         "alarm link": listener.alarms.link.run,

@@ -12,7 +12,7 @@ from hub.central.store import tables
 from tests.fakes.console import HOOK_SECRET, PASSWORD, USER, Console, open_console
 from tests.fakes.ward import press
 
-PUBLIC = {"/health/live", "/health/ready", "/login"}
+PUBLIC = {"/health/live", "/health/ready", "/login", "/metrics"}
 VALUES = {
     "number": "1",
     "event": "acknowledge",

@@ -34,6 +34,7 @@ def create_app(
     hooks: Desk,
     secure_cookies: bool,
     checks: Mapping[str, Check] | None = None,
+    gauges: metrics.Gauges | None = None,
 ) -> FastAPI:
     """Make the web application of a centre.
 
@@ -42,6 +43,7 @@ def create_app(
         past: Who knows the residents' observations.
         hooks: Where the providers call.
         secure_cookies: The console is served over https; cookies are then for https only.
+        gauges: What ``/metrics`` shows besides the store, and to whom.
         checks: Named questions that ``/health/ready`` asks besides the store; they must not wait.
 
     Returns:

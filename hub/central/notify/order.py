@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hub.central.notify.breaker import Condition
 from hub.central.notify.message import REACHED, MessageState
+from hub.central.watch.kinds import BY_ANOTHER
 
 _BACKOFF_CAP_S = 30
 
@@ -79,6 +80,16 @@ def following(ways: Sequence[Way], past: Sequence[Past], now: dt.datetime) -> Ne
         failed_at = max(made.at for made in past if made.provider in failures)
         return Next(chosen.provider, failed_at + backoff(rounds), f"each has failed {rounds} times; begin again")
     return Next(chosen.provider, now, _why(chosen, ways, past))
+
+
+def turned(ways: Sequence[Way], kind: str | None) -> Sequence[Way]:
+    """Put the first provider last for a text about the chain itself, of which it may be what is broken.
+
+    Args:
+        ways: The providers of the message's channel, in order.
+        kind: What the message's incident is, ``None`` when it belongs to none.
+    """
+    return (*ways[1:], *ways[:1]) if kind in BY_ANOTHER else ways
 
 
 def backoff(failures: int) -> dt.timedelta:

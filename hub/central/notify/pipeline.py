@@ -121,7 +121,8 @@ class Sender:
             await self._note(lambda tx: _hold(tx, message_id, verdict))
             return
         now = self._centre.clock.now().utc
-        step = order.following(self.ways.of(draft.channel, now), draft.past, now)
+        ways = order.turned(self.ways.of(draft.channel, now), draft.kind)
+        step = order.following(ways, draft.past, now)
         provider = None if isinstance(step, order.Nobody) else self.ways.named(step.provider)
         if provider is None:
             await self._note(lambda tx: outcome.undeliverable(tx, message_id, step.reason))
@@ -196,7 +197,13 @@ def _draft() -> sa.Select[Any]:
         newer.c.id > messages.c.id,
     )
     return (
-        sa.select(messages, incidents.c.state.label("incident_state"), incidents.c.taken_by, overtaken.exists())
+        sa.select(
+            messages,
+            incidents.c.kind,
+            incidents.c.state.label("incident_state"),
+            incidents.c.taken_by,
+            overtaken.exists(),
+        )
         .select_from(messages.outerjoin(incidents))
         .where(messages.c.id == sa.bindparam("message_id"))
     )
@@ -225,4 +232,5 @@ def _load(connection: sa.Connection, message_id: int) -> Draft | None:
         incident_state=None if row.incident_state is None else State(row.incident_state),
         taken_by=row.taken_by,
         overtaken=bool(row[-1]),
+        kind=row.kind,
     )

@@ -29,6 +29,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         incident_state: Where its incident stands; ``None`` when it belongs to none.
         taken_by: Who took the incident last.
         overtaken: A newer text about the same incident waits for the same phone.
+        kind: What its incident is; ``None`` when it belongs to none.
     """
 
     id: int
@@ -42,6 +43,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     incident_state: State | None
     taken_by: str | None
     overtaken: bool
+    kind: str | None = None
 
 
 class Held(NamedTuple):
