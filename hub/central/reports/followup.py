@@ -159,11 +159,6 @@ def follow_up(
         # A centre whose clock was behind must not make a follow-up that came before its alarm.
         return None if at is None else max(0, at - row.opened_at) / _US
 
-    reached = {
-        "acknowledge": _earlier(taken.at if taken else None, row.closed_at),
-        "arrive": _earlier(first.get(Event.ARRIVE), row.closed_at),
-        "close": row.closed_at,
-    }
     return FollowUp(
         number=row.id,
         incident_class=row.incident_class,
@@ -185,21 +180,28 @@ def follow_up(
         cause=row.cause,
         presses=row.presses,
         repeats=repeats,
-        breaches=tuple(_breaches(row.opened_at, limits_s, reached, breached, now)),
+        breaches=_breaches(row, limits_s, breached, taken.at if taken else None, first.get(Event.ARRIVE), now),
         shift=shift,
     )
 
 
 def _breaches(
-    opened_at: int, limits_s: Mapping[str, int], reached: Mapping[str, int | None], noted: set[str], now: int
-) -> Iterable[Breach]:
-    for name in LIMITS:
-        if name not in limits_s:
-            continue
-        at = reached[name]
-        late = (now if at is None else at) - opened_at - limits_s[name] * _US
-        if late > 0 or name in noted:
-            yield Breach(name, limits_s[name], max(0, late) / _US, at is None)
+    row: Row, limits_s: Mapping[str, int], noted: set[str], taken_at: int | None, arrived_at: int | None, now: int
+) -> tuple[Breach, ...]:
+    if not limits_s:
+        return ()
+    reached = {
+        "acknowledge": _earlier(taken_at, row.closed_at),
+        "arrive": _earlier(arrived_at, row.closed_at),
+        "close": row.closed_at,
+    }
+    found = []
+    for name, at in reached.items():
+        if name in limits_s:
+            late = (now if at is None else at) - row.opened_at - limits_s[name] * _US
+            if late > 0 or name in noted:
+                found.append(Breach(name, limits_s[name], max(0, late) / _US, at is None))
+    return tuple(found)
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:
