@@ -15,7 +15,7 @@ from hub.central.api.headers import SecurityHeaders
 from hub.central.api.hooks import Desk
 from hub.central.api.services import Check, Services
 from hub.central.centre import Centre
-from hub.central.console import devices, events, login, pages
+from hub.central.console import devices, events, login, pages, reports
 from hub.central.history import History
 from hub.central.links import page as link_page
 from hub.central.maintenance import api as maintenance
@@ -70,6 +70,7 @@ def create_app(
     for router in (
         login.router,
         pages.router,
+        reports.router,
         devices.router,
         events.router,
         incidents.router,
