@@ -309,9 +309,9 @@ async def test_a_key_in_no_call_of_ours_is_refused(town: Town, message_id: int, 
         await town.key("1", message_id, ref)
 
 
-async def test_whoever_watches_is_told_of_a_provider(town: Town) -> None:
+async def test_whoever_watches_is_told_of_a_provider(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[News] = []
-    town.centre.bulletin.announce = told.append  # type: ignore[method-assign] # only to look
+    monkeypatch.setattr(town.centre.bulletin, "announce", told.append)
     town.one.errors = [DOWN] * OPENS_AFTER
     for person in range(OPENS_AFTER):
         await raised(town.centre, f"r-{person}")
