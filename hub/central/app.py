@@ -14,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from hub.central import commander, dose, presence
+from hub.central import commander, dose, logs, presence
 from hub.central.api import hooks
 from hub.central.api.app import create_app
 from hub.central.auditor import Auditor, phones_unreachable
@@ -49,6 +49,7 @@ from hub.central.watch.door import impatient
 from hub.domain.clock import SteadyClock
 from hub.domain.errors import PermanentError, TransientError
 from rules.loader import standard
+from hub.wire.systemd import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ async def run(settings: Settings) -> None:
     await centre.transact(keeper.arm)
     auditor = _auditor(centre, listener, settings)
     history, history_loops = _history(settings, store, clock)
+    notifier = Notifier()
     app = create_app(
         centre,
         history,
@@ -105,9 +107,13 @@ async def run(settings: Settings) -> None:
     }
     tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
         **_rounds(centre, settings, auditor),
+        "watchdog": lambda: notifier.run(auditor.looking),
+        **_rounds(centre, settings, auditor),
     auditor.start()
     await _until_told()
+    notifier.notify("READY=1")
     auditor.close()
+    notifier.notify("STOPPING=1")
     log.info("stopping: what is on its way out is let go first")
     app.state.services.ended.set()
     server.should_exit = True
@@ -242,9 +248,8 @@ def main(path: Path) -> None:
     Raises:
         HubError: The settings are wrong, or the store cannot be used.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    settings = load(path)
+    logs.set_up(settings.log.format, logs.secrets_in(settings))
     # The writer's thread must not keep an alarm waiting for Python's usual 5 ms.
     sys.setswitchinterval(0.001)
-    asyncio.run(run(load(path)))
+    asyncio.run(run(settings))

@@ -83,6 +83,10 @@ class Auditor:
         """Return why nobody may rely on the auditor now, or ``None`` when all that it saw has been said."""
         return self._fitness.unfit()
 
+    def looking(self) -> bool:
+        """Tell whether it looks: the sign of life for systemd. A store that fails is no reason to start anew."""
+        return not self._fitness.slept()
+
     def ages(self) -> dict[str, float]:
         """Return how long the oldest in each queue in memory has waited, in seconds."""
         return {name: queue.age_s() for name, queue in self._queues.items()}
