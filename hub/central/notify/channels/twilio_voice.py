@@ -23,6 +23,8 @@ _ENDS = {
     "canceled": "the call was cancelled",
 }
 _UNDER_WAY = frozenset({"queued", "initiated", "ringing", "in-progress"})
+#: Who has answered hears nothing until it is known that she is no machine; theirs would be 30 s.
+_DETECT_S = 5
 _MACHINES = ("machine", "fax")
 
 
@@ -76,6 +78,7 @@ class TwilioVoice:
             "StatusCallback": outgoing.receipt_url,
             "Timeout": str(voice.RING_S),
             "MachineDetection": "Enable",
+            "MachineDetectionTimeout": str(_DETECT_S),
         }
         path = f"/2010-04-01/Accounts/{self._settings.account_sid}/Calls.json"
         return twilio.accepted(NAME, await self._line.post(path, form=form))

@@ -9,9 +9,9 @@ from hub.central.notify.channels.base import Capability, Keyed, ReceiptStatus, R
 CAPABILITIES = frozenset({Capability.VOICE, Capability.TWO_WAY, Capability.LANDLINE})
 
 #: How long a phone rings: longer and a mailbox takes it, shorter and she has not got it out of her pocket.
-RING_S = 25
-#: How long is waited for a key after each reading.
-KEY_WAIT_S = 8
+RING_S = 20
+#: How long is waited for a key after each reading. Ringing, two readings and their waits take about a minute.
+KEY_WAIT_S = 5
 TIMES = 2
 
 Language = Literal["nb", "nn", "en"]
