@@ -14,9 +14,10 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from hub.central import commander, dose, logs, presence
+from hub.central import commander, dose, logs, presence, shifts
 from hub.central.api import hooks
 from hub.central.api.app import create_app
+from hub.central.audit.anchor import Anchors
 from hub.central.auditor import Auditor, phones_unreachable
 from hub.central.bulletin import News
 from hub.central.centre import Centre, Tx
@@ -29,8 +30,8 @@ from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
 from hub.central.maintenance import holding
 from hub.central.maintenance import service as maintenance
-from hub.central.notify import outbox, receipts
 from hub.central.metrics.route import Gauges
+from hub.central.notify import outbox, receipts
 from hub.central.notify.channels import kinds
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
@@ -41,15 +42,15 @@ from hub.central.site.directory import Directory
 from hub.central.site.keeper import SiteKeeper
 from hub.central.store.engine import Store
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
-from hub.central.tasks import keep_running
-from hub.central.watch import troubles
 from hub.central.synthetic.ping import Switch
 from hub.central.synthetic.runner import Runner
+from hub.central.tasks import keep_running
+from hub.central.watch import troubles
 from hub.central.watch.door import impatient
 from hub.domain.clock import SteadyClock
 from hub.domain.errors import PermanentError, TransientError
-from rules.loader import standard
 from hub.wire.systemd import Notifier
+from rules.loader import standard
 
 log = logging.getLogger(__name__)
 
@@ -83,16 +84,16 @@ async def run(settings: Settings) -> None:
     clockwork = _clockwork(centre, supervision, keeper, sender, teller)
     await centre.transact(keeper.arm)
     auditor = _auditor(centre, listener, settings)
-    history, history_loops = _history(settings, store, clock)
     notifier = Notifier()
+    history, history_loops = _history(settings, store, clock)
     app = create_app(
         centre,
         history,
         hooks=desk,
         secure_cookies=settings.http.secure_cookies,
         checks={"broker": lambda: heard.listening_since is not None, "auditor": lambda: auditor.unfit() is None},
-    )
         gauges=Gauges(token=settings.metrics.token, ages=auditor.ages, fit=lambda: auditor.unfit() is None),
+    )
     server, listening = _serve(settings.http, app)
     loops: dict[str, Callable[[], Awaitable[None]]] = {
         "alarm link": listener.alarms.link.run,
@@ -101,19 +102,19 @@ async def run(settings: Settings) -> None:
         "reading lane": lambda: listener.run(listener.readings),
         "clockwork": clockwork.run,
         "site keeper": keeper.run,
+        "anchors": Anchors(centre).run,
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
-    }
-    tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
         **_rounds(centre, settings, auditor),
         "watchdog": lambda: notifier.run(auditor.looking),
-        **_rounds(centre, settings, auditor),
+    }
+    tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
     auditor.start()
-    await _until_told()
     notifier.notify("READY=1")
-    auditor.close()
+    await _until_told()
     notifier.notify("STOPPING=1")
+    auditor.close()
     log.info("stopping: what is on its way out is let go first")
     app.state.services.ended.set()
     server.should_exit = True
@@ -162,6 +163,7 @@ def _clockwork(
             commander.ANSWER: commander.unanswered,
             mode.END: mode.over,
             route.UNTAKEN: partial(untaken, rules=standard()),
+            **shifts.HANDLERS,
         },
         {outbox.SEND: lambda subject: sender.start(int(subject)), commander.TELL: teller.start},
     )
@@ -178,10 +180,6 @@ def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
     return Auditor(centre, door, SteadyClock(), queues, asyncio.get_running_loop())
 
 
-def _history(
-    settings: Settings, store: Store, clock: SteadyClock
-) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
-    """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
 def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, Callable[[], Awaitable[None]]]:
     """Let test alarms make their rounds, where the settings have them."""
     watch = settings.watch
@@ -191,6 +189,10 @@ def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, C
     return {"rounds": Runner(centre, watch, switch, auditor.unfit).run}
 
 
+def _history(
+    settings: Settings, store: Store, clock: SteadyClock
+) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
+    """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
     if settings.influx is None:
         return SqlHistory(store), {}
     writer, reader = influx_history(settings.influx)
