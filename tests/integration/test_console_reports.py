@@ -11,7 +11,8 @@ from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Event
 from hub.central.store.tables import audit
 from hub.domain.codes import Kind
-from tests.fakes.console import USER, Console, open_console
+from tests.fakes.browser import Complaints, chromium
+from tests.fakes.console import PASSWORD, USER, Console, open_console
 from tests.fakes.ward import press
 
 PERIOD = "from=2026-11-01&to=2026-12-01"
@@ -86,3 +87,22 @@ async def test_nothing_of_it_is_shown_without_a_session(console: Console) -> Non
             answer = await client.get(path)
             assert answer.status_code in {303, 401}
             assert "r-101" not in answer.text
+
+
+async def test_the_page_fits_a_small_phone_and_a_sheet_of_paper(console: Console) -> None:
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": 360, "height": 740})
+        complaints = Complaints(page)
+        await page.goto(f"{console.url}/login")
+        await page.fill("input[name=username]", USER)
+        await page.fill("input[name=password]", PASSWORD)
+        await page.click("button[type=submit], form button")
+        for by in ("shift", "kind"):
+            await page.goto(f"{console.url}/reports?{PERIOD}&by={by}")
+            await page.wait_for_selector(".verdict")
+            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert await page.evaluate(wide) <= 0
+        await page.emulate_media(media="print")
+        assert not await page.is_visible(".question")
+        assert await page.is_visible(".report")
+        assert complaints.seen == []
