@@ -77,6 +77,7 @@ def test_every_code_of_an_answer_means_one_of_three_things(code: int) -> None:
         ("2026-11-22T04:09:00+01:00", dt.datetime(2026, 11, 22, 3, 9, tzinfo=UTC)),
         ("2026-11-22T03:09:00", dt.datetime(2026, 11, 22, 3, 9, tzinfo=UTC)),
         ("yesterday", NOW),
+        ("0001-01-01T00:00:00+14:00", NOW),
         (1_795_000_000_000, NOW),
         (None, NOW),
     ],

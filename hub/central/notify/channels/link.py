@@ -256,6 +256,6 @@ def _instant(value: object, now: dt.datetime) -> dt.datetime:
     """Return an instant of theirs, RFC 3339; anything else counts as now."""
     try:
         at = dt.datetime.fromisoformat(value) if isinstance(value, str) else now
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter in the year 1, east of Greenwich
         return now
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
