@@ -187,7 +187,7 @@ class IncidentMachine(RuleBasedStateMachine):
 TestIncidents = IncidentMachine.TestCase
 TestIncidents.settings = settings(
     max_examples=6,
-    stateful_step_count=20,
+    stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
