@@ -16,6 +16,7 @@ from hub.cli import (
     devices_test,
     maintenance,
     report,
+    rota,
     run,
     site,
 )
@@ -25,6 +26,7 @@ from hub.domain.errors import HubError
 COMMANDS = (
     *run.COMMANDS,
     *site.COMMANDS,
+    *rota.COMMANDS,
     *report.COMMANDS,
     *audit.COMMANDS,
     *decode.COMMANDS,
@@ -37,6 +39,7 @@ COMMANDS = (
 )
 _GROUPS = {
     "site": "Apply and export the site file.",
+    "rota": "Who is on call and why.",
     "report": "What became of the alarms.",
     "audit": "The audit trail: who did and who saw what.",
     "user": "Accounts of the console.",

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from hub.central import console
-from hub.central.api import errors, health, history, incidents
+from hub.central.api import calendar, errors, health, history, incidents, shifts
 from hub.central.api import hooks as provider_hooks
 from hub.central.api.guard import signed_in
 from hub.central.api.headers import SecurityHeaders
@@ -64,7 +64,14 @@ def create_app(
     errors.add_handlers(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.state.gauges = gauges or metrics.Gauges()
-    for router in (health.router, metrics.router, provider_hooks.router, login.public, link_page.router):
+    for router in (
+        health.router,
+        metrics.router,
+        provider_hooks.router,
+        login.public,
+        link_page.router,
+        calendar.router,
+    ):
         app.include_router(router)
     # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
     for router in (
@@ -76,6 +83,7 @@ def create_app(
         incidents.router,
         maintenance.router,
         history.router,
+        shifts.router,
     ):
         app.include_router(router, dependencies=[Depends(signed_in)])
     return app
