@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hub.central import clockwork
 from hub.central.bulletin import News
 from hub.central.centre import Centre
-from hub.central.incidents import desk
+from hub.central.incidents import desk, view
 from hub.central.incidents.lifecycle import Event
 from hub.central.notify import receipts
 from hub.central.notify.breaker import OPENS_AFTER
@@ -94,6 +94,10 @@ async def test_on_an_error_the_next_provider_at_once(town: Town, error: Exceptio
     message = await message_of(town.centre, number)
     assert (message.state, message.attempts, message.phone) == ("sent", 2, "p-duty")
     assert await town.rows() == [("one", "undeliverable"), ("two", "sent")]
+    story = await town.centre.store.read(lambda c: view.story(c, number))
+    assert story is not None
+    shown = [(made.provider, made.reason, made.provider_ref, made.at) for made in story.messages[0].made]
+    assert shown == [("one", str(error), None, START), ("two", "", "ref-1", START)]
     assert town.two.sent[0].key == town.one.sent[0].key
     assert town.two.sent[0].receipt_url == f"http://127.0.0.1/hooks/two/secret/delivery?message={message.id}"
 
