@@ -169,8 +169,8 @@ def story(connection: sa.Connection, number: int) -> Story | None:
     messages = _messages(of_these)
     made: dict[int, list[Attempt]] = {}
     tried = sa.select(tables.attempts).join(tables.messages).where(of_these).order_by(tables.attempts.c.id)
-    for row in connection.execute(tried):
-        made.setdefault(row.message_id, []).append(_read(Attempt, row))
+    for attempt in connection.execute(tried):
+        made.setdefault(attempt.message_id, []).append(_read(Attempt, attempt))
     return Story(
         incident=_read(Incident, row),
         lines=tuple(_read(Line, row) for row in connection.execute(lines)),
