@@ -137,6 +137,8 @@ async def test_the_limits_and_the_shift_are_those_of_then(desk: DeskCentre) -> N
     await lay(desk, SITE)  # the limits are taken away again: what held then still holds
     told = await ask(desk, Question(since=DAY, until=DAY + dt.timedelta(days=2), by="shift"))
     assert [len(one.breaches) for one in told.incidents] == [0, 3, 3]
+    assert [one.within for one in told.incidents] == [None, False, False]
+    assert (told.total.within, told.total.late, told.total.unlimited) == (0, 2, 1)
     shifts = [one.shift for one in told.incidents]
     assert len(set(shifts)) == 3
     assert "08:00-22:00" in shifts[1]
@@ -197,7 +199,7 @@ async def test_the_inspectors_question_is_one_command(
     assert lines[-1].startswith("2 raised: 1 within the limits, 1 not (acknowledge 1")
     assert main([*words, "--format", "csv", "--list"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [(row["number"], row["within"]) for row in rows] == [("1", "yes"), ("2", "no"), ("3", "yes")]
+    assert [(row["number"], row["within"]) for row in rows] == [("1", "within"), ("2", "late"), ("3", "within")]
     assert rows[0]["raised_at"] == "2026-11-21T20:00:00+01:00"
     assert main([*words, "--format", "csv", "--by", "class"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))

@@ -41,7 +41,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         undelivered: No delivery of any message was reported: silent to whoever was to hear it.
         false_alarms: Closed as a mistake, or as a false alarm of the device.
         silent: Closed as a silent alarm.
-        late: Not followed up within the limits.
+        within: Followed up within the limits.
+        late: Not within them.
+        unlimited: The site had set no limit for them.
         breaches: How many passed each limit.
         repeats: How often their plans began anew.
         outcomes: How they ended.
@@ -53,7 +55,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     undelivered: int
     false_alarms: int
     silent: int
+    within: int
     late: int
+    unlimited: int
     breaches: dict[str, int]
     repeats: int
     outcomes: dict[str, int]
@@ -74,7 +78,7 @@ class Tally:
     """Counts incidents one by one."""
 
     def __init__(self) -> None:
-        self.raised = self.false_alarms = self.silent = self.late = self.repeats = 0
+        self.raised = self.false_alarms = self.silent = self.late = self.unlimited = self.repeats = 0
         self.seconds: dict[str, list[float]] = {leg: [] for leg in LEGS}
         self.breaches: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
@@ -85,7 +89,8 @@ class Tally:
         self.raised += 1
         self.false_alarms += one.false_alarm
         self.silent += one.silent
-        self.late += bool(one.breaches)
+        self.late += one.within is False
+        self.unlimited += one.within is None
         self.repeats += one.repeats
         # In the order of LEGS; a name put together for each of a hundred thousand incidents takes its time.
         took = (one.sent_s, one.delivered_s, one.acknowledged_s, one.on_the_way_s, one.arrived_s, one.closed_s)
@@ -105,6 +110,7 @@ class Tally:
         self.false_alarms += other.false_alarms
         self.silent += other.silent
         self.late += other.late
+        self.unlimited += other.unlimited
         self.repeats += other.repeats
         for leg, seconds in other.seconds.items():
             self.seconds[leg] += seconds
@@ -120,7 +126,9 @@ class Tally:
             undelivered=self.raised - len(self.seconds["delivered"]),
             false_alarms=self.false_alarms,
             silent=self.silent,
+            within=self.raised - self.late - self.unlimited,
             late=self.late,
+            unlimited=self.unlimited,
             breaches={limit: self.breaches[limit] for limit in LIMITS},
             repeats=self.repeats,
             outcomes=dict(sorted(self.outcomes.items())),

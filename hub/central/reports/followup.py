@@ -86,7 +86,8 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
         delivered_s: A provider reported that the first message was delivered.
         acknowledged_s: Somebody took it, or closed it straight away.
         taken_by: Who that was first.
-        breaches: The limits that were passed; empty: it was followed up within the limits.
+        limits_s: The limits that held for it, in seconds; empty: the site had set none.
+        breaches: Those that were passed.
         repeats: How often its plan began anew: who took it went no further, or it was reported again.
         shift: Whose shift it was, in the words of the rota; empty when nobody asked.
     """
@@ -111,8 +112,14 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     cause: str | None
     presses: int
     repeats: int
+    limits_s: dict[str, int]
     breaches: tuple[Breach, ...]
     shift: str = ""
+
+    @property
+    def within(self) -> bool | None:
+        """Whether it was followed up within its limits; ``None``: there were none to keep."""
+        return not self.breaches if self.limits_s else None
 
     @property
     def false_alarm(self) -> bool:
@@ -180,6 +187,7 @@ def follow_up(
         cause=row.cause,
         presses=row.presses,
         repeats=repeats,
+        limits_s=limits_s,
         breaches=_breaches(row, limits_s, breached, taken.at if taken else None, first.get(Event.ARRIVE), now),
         shift=shift,
     )

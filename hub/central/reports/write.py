@@ -15,6 +15,7 @@ from hub.central.reports.report import Report
 
 _MINUTE_S, _HOUR_S = 60, 3600
 TOTAL = "all"
+_WITHIN = {True: "within", False: "late", None: "no limit"}
 
 _GROUP_HEAD = (
     "group",
@@ -23,7 +24,9 @@ _GROUP_HEAD = (
     "undelivered",
     "false_alarms",
     "silent",
+    "within",
     "late",
+    "unlimited",
     *(f"{limit}_breaches" for limit in LIMITS),
     "repeats",
 )
@@ -40,7 +43,7 @@ def as_json(report: Report, zone: ZoneInfo) -> str:
     document = msgspec.to_builtins(report)
     for one, told in zip(report.incidents, document["incidents"], strict=True):
         told["raised_at"] = one.raised_at.astimezone(zone).isoformat()
-        told["within"] = not one.breaches
+        told["within"] = one.within
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
 
@@ -77,8 +80,9 @@ def verdict(report: Report) -> str:
     total = report.total
     still = total.raised - total.legs["closed"].count
     passed = ", ".join(f"{limit} {count}" for limit, count in total.breaches.items() if count)
-    sentence = f"{total.raised} raised: {total.raised - total.late} within the limits, {total.late} not"
+    sentence = f"{total.raised} raised: {total.within} within the limits, {total.late} not"
     sentence += f" ({passed})" if passed else ""
+    sentence += f", {total.unlimited} for which the site had set no limit" if total.unlimited else ""
     sentence += f"; {still} still open" if still else "; all closed"
     return sentence + (f"; {report.tests} tests left out" if report.tests else "")
 
@@ -120,7 +124,7 @@ def _line(one: FollowUp, zone: ZoneInfo) -> tuple[str, ...]:
         span(one.acknowledged_s),
         span(one.arrived_s),
         span(one.closed_s),
-        ", ".join(_late(one)) or "within",
+        ", ".join(_late(one)) or _WITHIN[one.within],
     )
 
 
@@ -133,8 +137,8 @@ def _late(one: FollowUp) -> Iterable[str]:
 def _group(name: str, figures: Figures) -> list[Any]:
     legs = [cell for leg in LEGS for cell in _leg_cells(figures, leg)]
     breaches = [figures.breaches[limit] for limit in LIMITS]
-    counts = [figures.undelivered, figures.false_alarms, figures.silent, figures.late]
-    return [name, figures.raised, *legs, *counts, *breaches, figures.repeats]
+    counts = [figures.undelivered, figures.false_alarms, figures.silent, figures.within, figures.late]
+    return [name, figures.raised, *legs, *counts, figures.unlimited, *breaches, figures.repeats]
 
 
 def _leg_cells(figures: Figures, leg: str) -> tuple[Any, ...]:
@@ -150,6 +154,6 @@ def _incident(one: FollowUp, zone: ZoneInfo) -> list[Any]:
         *(one.zone, one.resident, one.device),
         *(getattr(one, f"{leg}_s") for leg in LEGS),
         *(one.taken_by, one.closed_by, one.outcome, one.cause, one.presses, one.repeats),
-        "no" if one.breaches else "yes",
+        _WITHIN[one.within],
         *(late.get(limit) for limit in LIMITS),
     ]

@@ -31,6 +31,7 @@ INCIDENTS = st.lists(
         cause=st.none() | st.sampled_from([*map(str, Cause)]),
         presses=st.just(1),
         repeats=st.integers(0, 3),
+        limits_s=st.sampled_from([{}, {"close": 1}]),
         breaches=BREACHES.map(lambda names: tuple(Breach(name, 1, 1.0, False) for name in names)),
         shift=st.sampled_from(["", "night", "day"]),
     ),
@@ -49,8 +50,9 @@ def test_the_groups_add_up_to_the_total(incidents: list[FollowUp], by: By) -> No
         sums.add(one)
     total, groups = sums.total(), sums.groups().values()
     assert total == figures_of(incidents)
+    assert total.within + total.late + total.unlimited == total.raised
     assert total.raised == len(incidents) == sum(group.raised for group in groups)
-    for name in ("undelivered", "false_alarms", "silent", "late", "repeats"):
+    for name in ("undelivered", "false_alarms", "silent", "within", "late", "unlimited", "repeats"):
         assert getattr(total, name) == sum(getattr(group, name) for group in groups)
     for leg in LEGS:
         assert total.legs[leg].count == sum(group.legs[leg].count for group in groups)

@@ -59,7 +59,12 @@ def test_an_incident_that_went_well() -> None:
     assert (one.on_the_way_s, one.arrived_s, one.closed_s) == (120, 600, 1200)
     assert (one.taken_by, one.closed_by) == ("sms:nord-1-duty", "user:kari-test")
     assert one.raised_at == EPOCH + dt.timedelta(microseconds=RAISED)
-    assert one.breaches == ()
+    assert (one.breaches, one.within, one.limits_s) == ((), True, LIMIT_S)
+
+
+def test_without_a_limit_nothing_is_late_and_nothing_within() -> None:
+    assert follow_up(row(99_999), [], Told(), {}, at(99_999)).within is None
+    assert follow_up(row(99_999), [], Told(), LIMIT_S, at(99_999)).within is False
 
 
 @pytest.mark.parametrize(
