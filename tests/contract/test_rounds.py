@@ -180,6 +180,15 @@ async def test_what_comes_twice_late_or_from_another_hub_rings_no_phone(chain: C
     assert len([row for row in await chain.desk.incidents() if row.test_phone]) == 1
 
 
+async def test_without_its_test_phone_a_round_rings_nobody_else_and_fails(chain: Chain) -> None:
+    begun = await chain.desk.centre.transact(lambda tx: rounds.begin(tx, "h-1", "a phone that has left"))
+    await chain.desk.keep(chain.probe(begun))
+    assert await chain.desk.incidents() == []
+    await chain.desk.centre.transact(lambda tx: rounds.end(tx, begun))
+    (row,) = await chain.desk.rows(tables.rounds)
+    assert (row.outcome, row.reason) == (rounds.FAILED, "It did not pass the way from centre to provider.")
+
+
 async def test_a_pendant_cannot_pass_for_a_round(chain: Chain) -> None:
     begun = await chain.desk.centre.transact(lambda tx: rounds.begin(tx, "h-1", "technician"))
     await chain.desk.keep(chain.probe(begun, device="pendant-1"))

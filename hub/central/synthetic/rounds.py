@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from hub.central import commander
 from hub.central.centre import Tx
+from hub.central.commissioning import route
 from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
 from hub.central.store.tables import commands, incidents, messages, rounds
@@ -41,7 +42,7 @@ def is_probe(event: Event) -> bool:
 
 
 def observed(tx: Tx, event: Event) -> Finding | None:
-    """Note that a round's test alarm has come in, and return what is raised; ``None``: the round is over."""
+    """Note that a round's test alarm has come in, and return what is raised; ``None``: it rings nobody."""
     value = event.data.value
     number = value.get("round") if isinstance(value, dict) else None
     wanted = (rounds.c.id == str(number)) & (rounds.c.hub_id == event.hub_id) & rounds.c.ended_at.is_(None)
@@ -50,6 +51,9 @@ def observed(tx: Tx, event: Event) -> Finding | None:
         return None
     if row.received_at is None:
         tx.connection.execute(rounds.update().where(wanted).values(observed_at=event.time, received_at=tx.now.utc))
+    phone = tx.site.phones.get(row.phone)
+    if phone is None or not route.can_be_told(phone):
+        return None  # else the plan would be told; the round fails, and that is what is told
     return Finding(
         incident_class="technical",
         kind=Kind.ALARM_PRESSED,
