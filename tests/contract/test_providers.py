@@ -1,12 +1,14 @@
 """What every provider over HTTP promises, whatever the other side answers, tells, or leaves unsaid."""
 
 import asyncio
+import base64
 import importlib
 import logging
 import pkgutil
 from collections.abc import AsyncIterator
 from functools import cache
 from types import ModuleType
+from urllib.parse import unquote_plus
 
 import msgspec
 import pytest
@@ -16,7 +18,7 @@ from hub.central.notify.channels import elks, http
 from hub.central.notify.channels.base import Accepted, Capability, Inbound, Keyed, Provider, ReceiptStatus, Report
 from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
 from tests.fakes.elks import FaultyProvider
-from tests.fakes.providers import BENCHES, NOW, NUMBER, TEXT, Bench, Call, hooks, outgoing
+from tests.fakes.providers import BENCHES, NOW, NUMBER, TEXT, TOKEN, Bench, Call, hooks, outgoing
 
 
 def modules() -> dict[str, ModuleType]:
@@ -93,6 +95,11 @@ def test_what_it_is(idle: Provider, bench: Bench) -> None:
 async def test_accepted(provider: Provider, bench: Bench, far: FaultyProvider) -> None:
     assert await provider.send(outgoing(provider.name)) == Accepted(bench.ref)
     assert bench.sent in far.bodies[0]
+    line, headers, _ = far.requests[0]
+    assert line == f"POST {bench.path} HTTP/1.1"
+    basic = "Basic " + base64.b64encode(f"{bench.user}:{TOKEN}".encode()).decode()
+    assert headers.get("authorization") == (basic if bench.user else None)
+    assert NUMBER in far.bodies[0].decode() or NUMBER in unquote_plus(far.bodies[0].decode())
 
 
 async def test_a_second_attempt_bears_the_same_name(provider: Provider, bench: Bench, far: FaultyProvider) -> None:

@@ -71,6 +71,8 @@ class Bench(NamedTuple):
 
     Attributes:
         settings: What its settings say, besides the address.
+        path: Where a message is posted to.
+        user: Who we are there, as basic authentication; ``None``: it is in the body.
         good: An answer that accepts the message as ``ref``.
         refused: Answers that refuse this number.
         account: Answers that refuse us.
@@ -83,6 +85,8 @@ class Bench(NamedTuple):
     """
 
     settings: Mapping[str, Any]
+    path: str
+    user: str | None
     good: tuple[int, str]
     ref: str
     refused: tuple[tuple[int, str], ...]
@@ -115,6 +119,8 @@ def _link(answered: int, **fields: object) -> tuple[int, str]:
 BENCHES: dict[str, Bench] = {
     "elks": Bench(
         settings=BASIC,
+        path="/a1/sms",
+        user="user",
         good=(200, '{"status":"created","id":"s17"}'),
         ref="s17",
         refused=((403, f"Invalid to number {NUMBER}"), (400, "no"), (200, '{"id":"s1","status":"failed"}')),
@@ -129,6 +135,8 @@ BENCHES: dict[str, Bench] = {
     ),
     "elks_voice": Bench(
         settings=BASIC | {"speech_url": "https://speech.example/nb?say={text}"},
+        path="/a1/calls",
+        user="user",
         good=(200, '{"state":"ongoing","id":"c17"}'),
         ref="c17",
         refused=((403, f"Invalid to number {NUMBER}"), (400, "no"), (200, '{"id":"c1","state":"failed"}')),
@@ -143,6 +151,8 @@ BENCHES: dict[str, Bench] = {
     ),
     "sveve": Bench(
         settings={"username": "user", "password": TOKEN},
+        path="/SMS/SendMessage",
+        user=None,
         good=_sveve(msgOkCount=1, stdSMSCount=1, ids=[42824112]),
         ref="42824112",
         refused=(
@@ -173,6 +183,8 @@ BENCHES: dict[str, Bench] = {
     ),
     "twilio": Bench(
         settings=SID,
+        path="/2010-04-01/Accounts/AC1/Messages.json",
+        user="AC1",
         good=(201, '{"sid":"SM17","status":"queued","error_code":null}'),
         ref="SM17",
         refused=(
@@ -195,6 +207,8 @@ BENCHES: dict[str, Bench] = {
     ),
     "twilio_voice": Bench(
         settings=SID,
+        path="/2010-04-01/Accounts/AC1/Calls.json",
+        user="AC1",
         good=(201, '{"sid":"CA17","status":"queued"}'),
         ref="CA17",
         refused=(_twilio(400, 21211), _twilio(400, 21214), _twilio(400, 21215)),
@@ -209,6 +223,8 @@ BENCHES: dict[str, Bench] = {
     ),
     "link": Bench(
         settings=BASIC | {"platform_id": "COMMON_API", "platform_partner_id": "17", "gate_id": "g-1"},
+        path="/sms/send",
+        user="user",
         good=_link(200, messageId="L17", resultCode=1005, description="Queued"),
         ref="L17",
         refused=(

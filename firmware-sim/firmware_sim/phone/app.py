@@ -24,7 +24,7 @@ from firmware_sim.errors import Unfit
 from firmware_sim.phone.model import Message
 from firmware_sim.phone.network import Network, api_time
 from firmware_sim.providers.all import PROVIDERS
-from firmware_sim.providers.api import Api
+from firmware_sim.providers.manners import Manners
 
 _HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True)
@@ -62,6 +62,18 @@ class Service:
             Route("/events", self._events),
         ]
         return Starlette(routes=routes, lifespan=lifespan)
+
+    def mannered(self, name: str, given: Mapping[str, object]) -> Manners:
+        """Change how a provider behaves, and return its new manners.
+
+        Raises:
+            Unfit: There is no such provider, or no such behaviour.
+        """
+        if name not in self.providers:
+            raise Unfit(f"no provider {name!r}; known: {', '.join(self.providers)}")
+        api = self.providers[name]
+        api.manners = api.manners.changed(given)
+        return api.manners
 
     async def close(self) -> None:
         """End open streams and hanging answers."""
@@ -118,11 +130,10 @@ class Service:
 
     async def _mannered(self, request: Request) -> Response:
         try:
-            api = self._named(request.path_params["name"])
-            api.manners = api.manners.changed(await _object(request))
+            manners = self.mannered(request.path_params["name"], await _object(request))
         except Unfit as error:
             return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse(asdict(api.manners))
+        return JSONResponse(asdict(manners))
 
     async def _behaviour(self, request: Request) -> Response:
         try:
@@ -145,11 +156,6 @@ class Service:
         async for message in self._network.changes():
             data = _for_page(message) if as_page else _plain(message)
             yield f"event: message\nid: {message.id}\ndata: {json.dumps(data)}\n\n"
-
-    def _named(self, name: str) -> Api:
-        if name not in self.providers:
-            raise Unfit(f"no provider {name!r}; known: {', '.join(self.providers)}")
-        return self.providers[name]
 
     def _of(self, number: str) -> list[Message]:
         return [message for message in self._network.messages if number in {message.to, message.sender}]

@@ -54,6 +54,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--phone", action="append", default=[], metavar="NUMBER=LABEL", help="a phone; may be given again"
     )
     parser.add_argument(
+        "--hooks",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="the address of a provider's hooks; it calls /delivery and /inbound below it; may be given again",
+    )
+    parser.add_argument(
         "--nurse", type=float, metavar="SECONDS", help="every phone answers by itself after this long"
     )
     parser.set_defaults(run=_run)
@@ -79,6 +86,9 @@ def _phone(text: str, nurse_s: float | None) -> Phone:
 async def _live(given: argparse.Namespace, phones: list[Phone]) -> None:
     network = Network(phones, given.incoming_url, given.number, SystemClock())
     service = Service(network, given.user, given.password)
+    for text in given.hooks:
+        name, _, url = text.partition("=")
+        service.mannered(name, {"hooks": url})
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", given.port))
