@@ -30,7 +30,9 @@ class Notifier:
         if not self._address:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as speaker:
+            # Not blocking: a systemd that does not listen must not stop the loop.
+            kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+            with socket.socket(socket.AF_UNIX, kind) as speaker:
                 speaker.sendto(message.encode(), self._address)
         except OSError as error:
             log.warning("systemd cannot be told %s: %s", message, error)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,6 +30,17 @@ class Watched(Stage):
         site = layout.site({layout.HUB: []}, [])
         super().__init__(folder, home="", site=site, phones=layout.PHONES, mosquitto=True)
         self._outside = outside
+        self.said: list[bytes] = []
+        address = folder / "notify"
+        self._systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._systemd.bind(str(address))
+        asyncio.get_running_loop().add_reader(self._systemd, lambda: self.said.append(self._systemd.recv(99)))
+        told = (f"NOTIFY_SOCKET={address}", "WATCHDOG_USEC=1000000")
+        self.centre._command = ["env", *told, *self.centre._command]
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._systemd)
+        self._systemd.close()
 
     def _prepare_centre(self) -> None:
         super()._prepare_centre()
@@ -41,6 +53,9 @@ class Watched(Stage):
 async def watched(folder: Path) -> AsyncIterator[tuple[Watched, DeadMan]]:
     async with dead_man() as outside, Watched(folder, outside) as stage:
         yield stage, outside
+    stage.close()
+    assert (stage.said[0], stage.said[-1]) == (b"READY=1", b"STOPPING=1")
+    assert stage.said.count(b"WATCHDOG=1") > 5
 
 
 @pytest_asyncio.fixture

@@ -254,5 +254,8 @@ def test_the_edges_unit_lets_it_speak_to_systemd_and_ask_for_the_clock() -> None
     assert "adjtimex" in service["SystemCallFilter"].split()
 
 
-def test_the_centres_unit_promises_no_sign_of_life_that_nobody_gives() -> None:
-    assert "WatchdogSec" not in unit("central")
+def test_the_centres_unit_promises_the_sign_of_life_that_it_gives() -> None:
+    service = unit("central")
+    assert service["Type"] == "notify"
+    # Its auditor counts as asleep after 30 s.
+    assert 30 < int(service["WatchdogSec"]) <= 120
