@@ -117,7 +117,7 @@ def deadline_due(tx: Tx, subject: str) -> None:
     if incident.state in TAKEN:
         state = after(State(incident.state), Event.EXPIRE, incident.incident_class)
         record.change(tx, incident.id, state=state)
-        record.note(tx, incident.id, limits.BREACH, ENGINE, f"{_NEXT[State(incident.state)]}: time passed")
+        record.note(tx, incident.id, "breach", ENGINE, f"{_NEXT[State(incident.state)]}: time passed")
         record.note(tx, incident.id, Event.EXPIRE, ENGINE, f"{incident.state} led nowhere")
         reason = f"{incident.taken_by} took it and went no further"
         again(tx, record.get(tx, incident.id), reason, Because.EXPIRED)

@@ -18,8 +18,6 @@ from hub.central.incidents.lifecycle import Event, State
 from hub.central.store.tables import incident_events
 
 LIMIT = "incident.limit"
-BREACH = "breach"
-LATE = "late"
 _ACTOR = "limits"
 
 # What reaches each limit, in the order in which they are passed at the earliest.
@@ -58,7 +56,7 @@ def reached(tx: Tx, incident: record.Incident, event: str) -> None:
         if event in _REACHED[name] and late > dt.timedelta(0) and not _happened(tx, incident.id, _REACHED[name]):
             if name not in _settled(tx, incident.id):
                 _breach(tx, incident.id, name, seconds)
-            record.note(tx, incident.id, LATE, _ACTOR, f"{name}: {late.total_seconds():.0f} s late")
+            record.note(tx, incident.id, "late", _ACTOR, f"{name}: {late.total_seconds():.0f} s late")
     if event == "closed":
         clockwork.unschedule(tx, LIMIT, str(incident.id))
 
@@ -72,7 +70,7 @@ def _limits(tx: Tx, incident: record.Incident) -> Iterator[tuple[str, int]]:
 
 
 def _breach(tx: Tx, number: int, name: str, seconds: int) -> None:
-    record.note(tx, number, BREACH, _ACTOR, f"{name}: {seconds} s passed")
+    record.note(tx, number, "breach", _ACTOR, f"{name}: {seconds} s passed")
 
 
 def _schedule(tx: Tx, incident: record.Incident, done: set[str]) -> None:
@@ -89,7 +87,7 @@ def _settled(tx: Tx, number: int) -> set[str]:
     )
     found: set[str] = set()
     for event, detail in tx.connection.execute(query):
-        if event == BREACH:
+        if event == "breach":
             found.add(detail.partition(":")[0])
         found |= {name for name, events in _REACHED.items() if event in events}
     return found
