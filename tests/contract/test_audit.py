@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime as dt
+import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+import hub
 from hub.central.audit import anchor
 from hub.central.audit.anchor import Anchors
 from hub.central.audit.chain import GENESIS, Entry, hash_of
@@ -322,3 +325,9 @@ def test_the_command_tells_what_holds_and_what_does_not(
     assert main(["audit", "verify", "--store", store_url]) == 1
     assert capsys.readouterr().out.startswith("altered: row 3")
     store.close()
+
+
+def test_nobody_writes_past_the_chain() -> None:
+    files = [path for path in Path(hub.__file__).parent.rglob("*.py") if "versions" not in path.parts]
+    past = [path for path in files if re.search(r"\baudit\.insert\(|insert\((tables\.)?audit\b", path.read_text())]
+    assert [path.name for path in past] == ["audit.py"]
