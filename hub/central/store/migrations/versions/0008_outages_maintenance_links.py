@@ -49,7 +49,7 @@ def upgrade() -> None:
             ["maintenance_id"], ["maintenances.id"], name=op.f("fk_held_findings_maintenance_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_held_findings")),
-        sa.UniqueConstraint("maintenance_id", "need", name=op.f("uq_held_findings_maintenance_id")),
+        sa.UniqueConstraint("maintenance_id", "need", name=op.f("uq_held_findings_maintenance_id_need")),
     )
     op.create_table(
         "links",
