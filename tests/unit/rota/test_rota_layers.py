@@ -26,7 +26,7 @@ def rota(**tables: Any) -> Rota:
     document = {
         "site": {"name": "test"},
         "phones": [
-            {"id": phone, "number": f"+470000001{at}"}
+            {"id": phone, "number": f"+47000000{10 + at}"}
             for at, phone in enumerate(("desk", "duty", "watch", "spare"))
         ],
         "rota": [PLACE | row for row in RULES],
