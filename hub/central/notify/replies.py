@@ -211,7 +211,9 @@ class _Talk:
         return self._say("reply.console")
 
     def _say(self, key: str, **values: object) -> str:
-        return render(self._tx.site.site.site.language, key, **values)
+        phone = self._tx.site.numbers.get(self._inbound.sender)
+        language = phone.language if phone else None
+        return render(language or self._tx.site.site.site.language, key, **values)
 
     def _refuse(self, key: str, reason: str, *, incident: int | None = None, **values: object) -> _Verdict:
         return _Verdict(self._say(f"reply.{key}", **values), incident, reason)
