@@ -55,7 +55,8 @@ def read_rota(site: Site, found: Collector) -> Rota | None:
     for number, override in enumerate(site.overrides):
         path = ("overrides", number)
         _role(override.role, path, found)
-        if _phones(site, override, path, found) and found.read(path, partial(override_span, override, zone)):
+        span = found.read(path, partial(override_span, override, zone))
+        if _phones(site, override, path, found) and span is not None:
             rows["overrides"].append(override)
     return Rota(msgspec.structs.replace(site, **{name: tuple(kept) for name, kept in rows.items()}))
 

@@ -58,6 +58,14 @@ def test_half_a_day_off_begins_at_its_time() -> None:
     assert of.is_holiday(dt.date(2026, 12, 25))
 
 
+def test_on_half_a_day_off_a_holidays_shift_begins_no_earlier() -> None:
+    half = [{"date": "2026-11-24", "name": "Fair", "from": "12:00"}]
+    of = rota(holidays=half, rota=[PLACE | RULES[3], PLACE | RULES[3] | {"phone": "spare", "to": "11:00"}])
+    assert phones(of, "2026-11-24T11:59") == [None]
+    assert phones(of, "2026-11-24T12:00") == ["watch"]
+    assert phones(of, "2026-11-24T23:59") == ["watch"]
+
+
 def test_a_whole_local_day_off_is_a_holiday() -> None:
     of = rota(holidays=[{"date": "2026-11-24", "name": "Fair"}])
     assert phones(of, "2026-11-24T10:00") == ["watch"]
