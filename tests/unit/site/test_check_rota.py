@@ -1,6 +1,7 @@
 """What ``hub check`` finds in a rota: each finding names table and key, and says what to do."""
 
 import datetime as dt
+import time
 
 import pytest
 
@@ -90,14 +91,14 @@ def test_every_layer_that_is_right_is_without_a_finding() -> None:
         (HOLIDAY.format(date="24.12.2026", start="12:00"), "[[holidays]] #1: date '24.12.2026'"),
         (HOLIDAY.format(date="2026-12-24", start="noon"), "[[holidays]] #1: time 'noon'"),
         (schedule(first="2027-01-04"), "[[schedules]] #1: schedule 2027-01-04 to 2027-01-03: it ends before"),
-        (schedule(phone="sparee"), "[[schedules]] #1, [[schedules.rules]] #1, key \"phone\": there is no phone"),
+        (schedule(phone="sparee"), '[[schedules]] #1, [[schedules.rules]] #1, key "phone": there is no phone'),
         (schedule(end="24:01"), "[[schedules]] #1, [[schedules.rules]] #1: time '24:01'"),
         (schedule(phone="desk"), "takes no sms"),
         (schedule(end="20:00"), "nobody 20:00-24:00 on 2026-12-21, 2026-12-22, 2026-12-23 and 11 more"),
         (schedule() + schedule(first="2027-01-03", last="2027-01-05"), "two schedules hold on Sun 2027-01-03"),
         (OVERRIDE.format(phones='"spare", "spare"'), "one phone is named twice"),
         (OVERRIDE.format(phones=""), "no phone is named"),
-        (OVERRIDE.format(phones='"spar"'), '[[overrides]] #1, key "phones": there is no phone \'spar\''),
+        (OVERRIDE.format(phones='"spar"'), "[[overrides]] #1, key \"phones\": there is no phone 'spar'"),
         (OVERRIDE.format(phones='"spare"') + 'phone = "spare"\n', "write phone, or phones"),
         (OVERRIDE.format(phones='"desk"'), "is a landline and takes no sms"),
     ],
@@ -136,3 +137,27 @@ def test_shifts_that_nobody_can_confirm_are_told() -> None:
     assert found(text) == []
     text = text.replace('phone = "duty"', 'phone = "desk"').replace('["duty"] ', '["duty"], channels = ["voice"] ')
     assert any("nobody can be asked to confirm" in line for line in found(text))
+
+
+def test_a_years_check_of_twenty_zones_takes_seconds() -> None:
+    rules = (
+        ("a", "mon-fri", "08:00", "15:00"),
+        ("b", "mon-fri", "15:00", "08:00"),
+        ("b", "mon-fri", "00:00", "08:00"),
+        ("b", "sat,sun,holiday", "00:00", "24:00"),
+    )
+    text = '[site]\nname = "test"\n'
+    for zone in range(20):
+        for at, phone in enumerate("abc"):
+            text += f'[[phones]]\nid = "z{zone}-{phone}"\nnumber = "+47{zone * 3 + at:08d}"\n'
+        text += f'[[zones]]\nid = "z{zone}"\nlast_resort = "z{zone}-c"\n'
+        for role in ("duty", "leader"):
+            for phone, days, start, end in rules:
+                text += f'[[rota]]\nzone = "z{zone}"\nrole = "{role}"\nphone = "z{zone}-{phone}"\n'
+                text += f'days = "{days}"\nfrom = "{start}"\nto = "{end}"\n'
+    for kind in ("care", "technical"):
+        text += f'[[plans]]\nclass = "{kind}"\nsteps = [{{ roles = ["duty"] }}, {{ roles = ["leader"] }}]\n'
+    site = load(text)
+    begun = time.process_time()
+    assert [finding for finding in findings(site, SINCE) if "no resident belongs" not in finding.text] == []
+    assert time.process_time() - begun < 3
