@@ -181,6 +181,7 @@ async def test_a_meter_that_does_not_answer_is_told_of_and_its_records_come_late
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(racp, "ANSWER_S", 0.1)
+    monkeypatch.setattr(driver, "PATIENCE_S", 0.1)
     async with room(tmp_path, "glucose") as here:
         await here.do("mute")
         await here.do("measure", glucose=5.4)
