@@ -72,7 +72,7 @@ def test_a_number_without_its_country_is_known(sender: str, flags: tuple[str, ..
 
 
 def test_a_number_that_fits_two_is_nobodys() -> None:
-    other = Device(id="d-2", address="+4600000012", profile="plain")
+    other = Device(id="d-2", address="+46" + NUMBER[3:], profile="plain")
     answer = driver(DISPENSER, other).received(incoming("jam", "00000012"), now())
     assert told(answer) == []
     assert len(answer.bad) == 1
