@@ -196,7 +196,9 @@ class Session:
         except Exception:
             # The boundary to the drivers: they promise not to raise, and one that does must not end the line.
             self.state.faults += 1
-            log.exception("link %s: driver %s fails on %s", self.task.name, self.task.driver, frame.hex())
+            personal = registry.package(self.task.driver).MANIFEST.personal
+            shown = f"{len(frame)} bytes" if personal else frame.hex()
+            log.exception("link %s: driver %s fails on %s", self.task.name, self.task.driver, shown)
             return NOTHING
 
     def _committed(self, settled: Callable[[bool], None] | None, done: "asyncio.Future[bool]") -> None:
