@@ -23,6 +23,8 @@ WIRE: Mapping[str, str] = {
     "motion": "motion.detected",
 }
 OBSERVE = "observe"
+# A leap is longer than any server keeps an idle connection.
+_NONE_KEPT = httpx.Limits(max_keepalive_connections=0)
 _WELL: Mapping[str, Any] = {
     "on": True,
     "drop": False,
@@ -51,7 +53,7 @@ class Hands:
     def __init__(self, town: Town, scenario: Scenario, leaps: Leaps) -> None:
         self._town, self._scenario, self._leaps = town, scenario, leaps
         self._devices = {device.id: device for home in scenario.homes for device in home.devices}
-        self._phones = httpx.AsyncClient(base_url=town.phone_page)
+        self._phones = httpx.AsyncClient(base_url=town.phone_page, limits=_NONE_KEPT)
         self._console: Console | None = None
         self._places: Mapping[str, Callable[[Fault, bool], Awaitable[None]]] = {
             "device": self._device,
@@ -101,8 +103,10 @@ class Hands:
     async def act(self, incident: int, event: str, **body: str) -> bool:
         """Take an incident a step further in the console; tell whether it could be."""
         for _ in range(2):
+            if not self._town.centre.running:
+                return False
             if self._console is None:
-                self._console = Console(self._town.console)
+                self._console = Console(self._town.console, kept=0)
                 await self._console.sign_in(USER, self._town.password)
             answer = await self._console.act(incident, event, **body)
             if answer.status_code not in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:

@@ -27,10 +27,10 @@ class Place(NamedTuple):
 PLACES: Mapping[str, Place] = {
     "device": Place(
         at_home=True,
-        hows=("frames", "gone", "stuck_s", "clock_off_s", "clock_drift", "mid_frame"),
+        hows=("frames", "gone", "stuck_s", "clock_off_s", "clock_drift"),
         text="one device",
     ),
-    "radio": Place(at_home=True, hows=("frames", "fading_db"), text="every device of a home"),
+    "radio": Place(at_home=True, hows=("frames",), text="every device of a home"),
     "uplink": Place(at_home=True, hows=("down", "half_open", "delay_s"), text="a home's line to the broker"),
     "power": Place(at_home=True, hows=("cut",), text="a home's hub"),
     "clock": Place(at_home=True, hows=("off_s", "drift"), text="a hub's own clock"),
@@ -62,7 +62,7 @@ def _check_value(how: str, value: object) -> None:
         FaultPlan.of(_mapping(how, value))
     elif how == "phones":
         Behaviour().changed({key: item for key, item in _mapping(how, value).items() if key != "phone"})
-    elif how in {"gone", "down", "half_open", "cut", "killed", "mid_frame"}:
+    elif how in {"gone", "down", "half_open", "cut", "killed"}:
         if value is not True:
             raise Unfit(f"{how!r} is true, or left out")
     elif isinstance(value, bool) or not isinstance(value, int | float):

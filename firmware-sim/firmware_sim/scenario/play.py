@@ -30,6 +30,9 @@ _READY_WITHIN_S = 60.0
 # What is still on its way when the scenario ends may arrive, in the scenario's time.
 _EPILOGUE_S = 180.0
 _DEPARTS_S = 60.0
+_BEFORE_S = 5.0
+# While frames are lost, time goes in steps shorter than the five seconds after which a dispenser tells again.
+_FINE_S = 2.5
 
 Deed = Callable[[], Awaitable[None]]
 
@@ -65,6 +68,7 @@ class Player:
         self._answered: set[int] = set()
         self._visited: set[int] = set()
         self._incidents = 0
+        self._unsure = 0  # how many faults of frames there are just now
         self.store = Store(town.store_path)
         self.hands = self._hands
 
@@ -90,6 +94,8 @@ class Player:
         for event in (*scenario.events, *routine_events(scenario)):
             self._at(event.at_s, self._deed(event))
         for fault in scenario.faults:
+            # A hub that speaks in time would have spoken shortly before, not a whole leap ago.
+            self._at(fault.from_s - _BEFORE_S, _nothing)
             self._at(fault.from_s, self._break(fault, begins=True))
             # What still is broken at the end stays so: it is part of what is judged.
             if fault.until_s < scenario.until_s:
@@ -126,6 +132,8 @@ class Player:
             mended = "" if begins else " is over"
             self._screen.say(self._leaps.now_s(), f"{fault.place} {homes}: {what}{mended}")
             await self._hands.fault(fault, begins=begins)
+            if "frames" in fault.what:
+                self._unsure += 1 if begins else -1
             stuck_s = fault.what.get("stuck_s")
             if begins and isinstance(stuck_s, int | float):
                 self._stick(fault, float(stuck_s))
@@ -165,6 +173,8 @@ class Player:
         now_s = self._leaps.now_s()
         heard = [self._watch.alive_s.get(name, now_s) for name in self._up()]
         at_s = min(heard, default=now_s) + self._town.leap_s
+        if self._unsure:
+            return now_s + _FINE_S
         return at_s if at_s > now_s else now_s + self._town.alive_s
 
     def _up(self) -> list[str]:
@@ -251,6 +261,10 @@ class Player:
         for number, opened_s, line in found:
             self._incidents = number
             self._screen.say(opened_s, f"[bold red]incident {number}[/] {line}")
+
+
+async def _nothing() -> None:
+    """Be a moment at which time stops for a look."""
 
 
 def _configured(log: str) -> bool:
