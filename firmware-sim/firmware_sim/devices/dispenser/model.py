@@ -56,7 +56,7 @@ class Dispenser:
             "acknowledge": self._acknowledge,
             "power_cut": self._power_cut,
             "wrong_clock": self._wrong_clock,
-            "clock": self._wrong_clock,
+            "clock": self._lead_astray,
             "state": self._state,
         }
 
@@ -176,8 +176,8 @@ class Dispenser:
         wrong_s = whole(arguments, "seconds", -(2**31), 2**31, 3600)
         self.set_clock(max(1, (self._unix_time() or int(self._clock.wall_s())) + wrong_s))
 
-    async def _wrong_clock(self, arguments: Arguments) -> None:
-        """Let its clock be wrong by ``off_s`` seconds, and run away by ``drift`` seconds a second."""
+    async def _lead_astray(self, arguments: Arguments) -> None:
+        """Let its clock be wrong by ``off_s`` seconds whoever sets it, and run away by ``drift`` seconds a second."""
         wrong = {key: arguments.get(key, 0) for key in ("off_s", "drift")}
         for key, value in wrong.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
