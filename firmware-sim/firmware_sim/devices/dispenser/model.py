@@ -177,7 +177,7 @@ class Dispenser:
         self.set_clock(max(1, (self._unix_time() or int(self._clock.wall_s())) + wrong_s))
 
     async def _lead_astray(self, arguments: Arguments) -> None:
-        """Let its clock be wrong by ``off_s`` seconds whoever sets it, and run away by ``drift`` seconds a second."""
+        """Let its clock be wrong by ``off_s`` s whoever sets it, and run away by ``drift`` seconds a second."""
         wrong = {key: arguments.get(key, 0) for key in ("off_s", "drift")}
         for key, value in wrong.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
