@@ -41,7 +41,12 @@ class Peripheral:
         host = Host(self.controller, AsyncPipeSink(self.controller))
         self.device = Device(name=name, config=settings, host=host)
         # Just Works: neither a pendant nor a dispenser has a display to compare numbers on.
-        self.device.pairing_config_factory = lambda _connection: PairingConfig(sc=True, mitm=False, bonding=True)
+        # The identity that is told with the bond is the address that is advertised: bumble would call it public,
+        # and whoever bonded would not know it again.
+        static = PairingConfig.AddressType.RANDOM
+        self.device.pairing_config_factory = lambda _connection: PairingConfig(
+            sc=True, mitm=False, bonding=True, identity_address_type=static
+        )
         self._name = name
 
     async def start(self) -> None:
