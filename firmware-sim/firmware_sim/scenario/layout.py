@@ -14,6 +14,8 @@ ZONE = "nord"
 #: Two weeks: what says nothing until it is pressed is not overdue in any scenario.
 _LONG_S = 14 * 86_400
 _DAY_MIN = 24 * 60
+# Until everything has surely started, on a busy machine too; whole minutes.
+_START_S = 120
 
 _HEAD = """\
 [site]
@@ -156,7 +158,7 @@ class Layout:
 
 def shifted(scenario: Scenario, now_s: float) -> float:
     """Return by how many seconds, whole minutes, a scenario must be shifted to begin in a moment."""
-    return (now_s - scenario.from_s) // 60 * 60 + 60
+    return (now_s - scenario.from_s) // 60 * 60 + _START_S
 
 
 def local(at_s: float, scenario: Scenario) -> dt.datetime:

@@ -29,6 +29,7 @@ PRELUDE_S = 120.0
 _READY_WITHIN_S = 60.0
 # What is still on its way when the scenario ends may arrive, in the scenario's time.
 _EPILOGUE_S = 180.0
+_EPILOGUE_STEP_S = 10.0
 _DEPARTS_S = 60.0
 _BEFORE_S = 5.0
 # While frames are lost, time goes in steps shorter than the five seconds after which a dispenser tells again.
@@ -102,11 +103,12 @@ class Player:
                 self._at(fault.until_s, self._break(fault, begins=False))
         await self._until(scenario.until_s)
 
-    async def wind_up(self) -> None:
-        """Let what is still on its way arrive, after the last moment."""
+    async def wind_up(self, arrived: Callable[[], Awaitable[bool]]) -> None:
+        """Let what is still on its way arrive, after the last moment; not for ever."""
         end_s = self._leaps.now_s() + _EPILOGUE_S
         self._agenda.clear()
-        await self._until(end_s)
+        while (now_s := self._leaps.now_s()) < end_s and not await arrived():
+            await self._until(min(end_s, now_s + _EPILOGUE_STEP_S))
 
     async def close(self) -> None:
         """Let go of everything."""

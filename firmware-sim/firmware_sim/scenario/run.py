@@ -50,7 +50,11 @@ async def run_scenario(
             await player.ready()
             await player.play()
             raised = player.store.incidents()
-            await player.wind_up()
+
+            async def arrived() -> bool:
+                return all(account.good for account in await _accounts(town, player.hands, player.store))
+
+            await player.wind_up(arrived)
             accounts = await _accounts(town, player.hands, player.store)
         finally:
             await player.close()
