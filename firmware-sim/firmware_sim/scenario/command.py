@@ -88,9 +88,12 @@ def _run(given: argparse.Namespace) -> int:
     library = None if given.real_time else faketime()
     if library is None and not given.real_time:
         return _fail("time is leapt over by libfaketime: apt-get install libfaketime, or use --real-time")
-    folder = given.dir.resolve() if given.dir else Path(tempfile.mkdtemp(prefix="hub-run-"))
     try:
         scenario = read_scenario(shipped().get(given.scenario, Path(given.scenario)), given.seed)
+    except ScenarioError as error:
+        return _fail(str(error))
+    folder = given.dir.resolve() if given.dir else Path(tempfile.mkdtemp(prefix="hub-run-"))
+    try:
         report = _play(scenario, folder, library, terminal)
     except (ScenarioError, ChildError, ActError, OSError) as error:
         return _fail(f"{error}\nStores and logs are in {folder}")
