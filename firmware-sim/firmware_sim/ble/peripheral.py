@@ -63,9 +63,15 @@ class Peripheral:
                 await self.device.power_off()
 
     async def advertise(
-        self, field: int, content: bytes, *, interval_ms: float, connectable: bool = False
+        self,
+        field: int,
+        content: bytes,
+        *,
+        interval_ms: float,
+        connectable: bool = False,
+        for_s: float | None = None,
     ) -> None:
-        """Advertise one field until told otherwise.
+        """Advertise one field until told otherwise, or for some seconds.
 
         Raises:
             ValueError: The field does not fit into a legacy advertisement.
@@ -79,6 +85,7 @@ class Peripheral:
             else AdvertisingType.UNDIRECTED_SCANNABLE
         )
         name = (AdvertisingData.COMPLETE_LOCAL_NAME, self._name.encode())
+        self.controller.silent_after = None if for_s is None else asyncio.get_running_loop().time() + for_s
         await self.device.start_advertising(
             advertising_type=kind,
             auto_restart=connectable,

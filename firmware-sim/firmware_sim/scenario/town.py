@@ -18,6 +18,8 @@ from firmware_sim.wirehub import WireHub
 HUB_SILENT_S, ALIVE_S = 90.0, 30.0
 #: How much of that time a leap takes at most: the hub is heard right after it.
 _LEAP = 0.75
+#: An edge that hears no Bluetooth at all for this long takes its radio for broken.
+RADIO_SILENT_S = 90.0
 #: A leap must not look like a dead line: the hubs' own rule waits for 1.8 keep-alives.
 _KEEPALIVES_A_LEAP = 4
 _EDGE = """\
@@ -71,7 +73,8 @@ class Town(Stage):
 
     def __init__(self, folder: Path, scenario: Scenario, layout: Layout, leaps: Leaps) -> None:
         silent_s = scenario.supervision.get("hub_silent_s", HUB_SILENT_S)
-        self.leap_s = silent_s * _LEAP
+        radio = any(_only_advertises(plan) for plan in scenario.homes if not plan.wire)
+        self.leap_s = min(silent_s, RADIO_SILENT_S if radio else silent_s) * _LEAP
         super().__init__(
             folder,
             home="",
@@ -140,9 +143,8 @@ class Town(Stage):
         await asyncio.gather(asyncio.to_thread(self._make_user), self.until_ready())
 
     def _settle_in(self, house: House) -> None:
-        radio = any(device.kind.startswith(("bthome.", "dispenser.ble")) for device in house.plan.devices)
-        radio = radio or any(device.site.get("link") == "ble" for device in house.plan.devices)
-        ble = f"bumble:tcp-client:127.0.0.1:{house.world.facts['hci_port']}" if radio else "none"
+        radio = f"bumble:tcp-client:127.0.0.1:{house.world.facts['hci_port']}"
+        ble = radio if _on_the_air(house.plan) else "none"
         broker = self.broker_lines(house.pipe.port)
         (self.folder / f"{house.plan.id}.toml").write_text(
             _EDGE.format(hub=house.plan.id, data=self.folder / f"{house.plan.id}-edge", broker=broker, ble=ble)
@@ -159,3 +161,15 @@ class Town(Stage):
         for house in self.houses.values():
             await house.pipe.stop()
         await self.broker.stop()
+
+
+def _on_the_air(plan: HomePlan) -> bool:
+    """Tell whether a home has devices that speak Bluetooth."""
+    by_kind = any(device.kind.startswith(("bthome.", "dispenser.ble")) for device in plan.devices)
+    return by_kind or any(device.site.get("link") == "ble" for device in plan.devices)
+
+
+def _only_advertises(plan: HomePlan) -> bool:
+    """Tell whether a home's radio hears nothing but adverts: one that is connected to a device is not deaf."""
+    kinds = [device.kind for device in plan.devices]
+    return any(kind.startswith("bthome.") for kind in kinds) and "dispenser.ble" not in kinds

@@ -17,8 +17,9 @@ from firmware_sim.clock import Clock
 
 # The one for programs with threads: in the other, one thread's look at the clock lets another see the real time.
 _LIBRARY = "*/faketime/libfaketimeMT.so.1"
-# Quiet is what did not run between two looks; a wake-up on one machine takes far less.
+# Quiet is what did not run for so many looks: a wake-up takes less, and so does a file that is being synced.
 _LOOK_S = 0.0015
+_STILL = 2
 _LOOKS = 4000
 
 
@@ -109,10 +110,12 @@ class Leaps:
         if self._library is None:
             return
         before: object = None
+        still = 0
         for _ in range(_LOOKS):
             await asyncio.sleep(_LOOK_S)
             now = _pulse(pids())
-            if now is not None and now == before:
+            still = still + 1 if now is not None and now == before else 0
+            if still == _STILL:
                 return
             before = now
 
