@@ -1,5 +1,6 @@
 # make demo              the whole chain on this machine, with a story   (ARGS=--once: played once and judged)
 # make test              everything that proves it: lint, types, contracts between modules, all tests
+# make scenarios         the shipped scenarios, hours and days in minutes, each judged
 # make bench             the figures, as JSON
 # make fuzz              hostile bytes for every codec, a minute each
 # make lint              ruff, mypy and import-linter alone
@@ -11,7 +12,7 @@ ARGS ?=
 # Both start many processes; without bytecode on the disk each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test bench fuzz lint lock clean
+.PHONY: demo test scenarios bench fuzz lint lock clean
 
 demo:
 	@scripts/install demo
@@ -21,7 +22,12 @@ test:
 	@scripts/install-servers
 	@scripts/install test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not played" $(ARGS)
+
+scenarios:
+	@scripts/install-servers
+	@scripts/install test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m played tests/scenario $(ARGS)
 
 bench:
 	@scripts/install-servers

@@ -38,7 +38,8 @@ def json_of(payload: bytes) -> Any:  # noqa: ANN401 -- whatever it is
     try:
         return msgspec.json.decode(payload)
     except (msgspec.DecodeError, ValueError) as error:
-        raise MalformedError(f"no JSON: {error}") from error
+        place = "" if "byte" in str(error) else f"byte {len(payload)}: "
+        raise MalformedError(f"{place}no JSON: {error}") from error
     except RecursionError as error:
         raise MalformedError("no JSON: nested too deeply") from error
 

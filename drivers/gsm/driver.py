@@ -127,12 +127,14 @@ class GsmDriver:
             flags.append("bad_time")
         found = meanings(device.profile, text.text, whole=not text.missing)
         for meaning in found:
-            self._of(device, meaning.kind, meaning.value, time, tuple(flags))
+            self._of(device, meaning.kind, meaning.value, time, tuple(flags), text.head)
         if not found:
             number = self._state.keep(text.sender, time, text.text)
             self._changed = True
             problem = "unknown_text" if text.readable else "compressed_text"
-            self._of(device, Kind.DEVICE_FAULT, {"problem": problem, "text": number}, time, tuple(flags))
+            self._of(
+                device, Kind.DEVICE_FAULT, {"problem": problem, "text": number}, time, tuple(flags), text.head
+            )
 
     def _device(self, sender: str) -> Device | None:
         """Return whose number it is; one without its country counts when it fits one device only."""
@@ -142,8 +144,10 @@ class GsmDriver:
         ending = [device for address, device in self._devices.items() if address.endswith(sender)]
         return ending[0] if len(ending) == 1 else None
 
-    def _of(self, device: Device, kind: Kind, value: Value, time: dt.datetime, flags: tuple[str, ...]) -> None:
-        seen = Observation(kind=kind, time=time, value=value, flags=flags)
+    def _of(
+        self, device: Device, kind: Kind, value: Value, time: dt.datetime, flags: tuple[str, ...], head: str
+    ) -> None:
+        seen = Observation(kind=kind, time=time, value=value, flags=flags, raw=head)
         self._observations.append(Heard(device.id, seen))
 
     # The modem itself.

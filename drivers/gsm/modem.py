@@ -194,7 +194,7 @@ class Modem:
         if step is SIM:
             self._sim(at, reply)
         elif reply.end.ok or (form + 1 == len(step.forms) and not step.needed):
-            self._echo_off |= step.forms[form] == "ATE0"
+            self._echo_off |= reply.end.ok and step.forms[form] == "ATE0"
             if step.forms[form].startswith("AT+CPMS"):
                 self._main_memory = self._memory = step.forms[form].split('"')[1] if reply.end.ok else ""
             self._step(at + 1)
@@ -252,7 +252,7 @@ class Modem:
     # Ready: a round each minute, and what it says of its own accord.
 
     def _poll(self) -> None:
-        self._poll_at = self._mono + (POLL_S if self._registered else POLL_LOST_S)
+        self._poll_at = self._mono + (POLL_LOST_S if self._registered is False else POLL_S)
         self._queue += [Command("AT+CREG?", self._heard_registration), Command("AT+CSQ", self._heard_signal)]
         self._queue += self._select(self._main_memory)
         self._queue += [

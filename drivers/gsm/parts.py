@@ -32,6 +32,7 @@ class Text(NamedTuple):
         text: Its letters; :data:`GAP` stands for a part that is missing.
         missing: Numbers of the parts that are missing.
         readable: It is not compressed.
+        head: As in :class:`drivers.gsm.pdu.Deliver`, of the part that came first.
     """
 
     sender: str
@@ -39,6 +40,7 @@ class Text(NamedTuple):
     text: str
     missing: tuple[int, ...] = ()
     readable: bool = True
+    head: str = ""
 
 
 class Half(msgspec.Struct, kw_only=True):
@@ -49,6 +51,7 @@ class Half(msgspec.Struct, kw_only=True):
     total: int
     time: dt.datetime | None
     parts: dict[int, str]
+    head: str = ""
     told: bool = False
 
 
@@ -82,7 +85,8 @@ class Parts:
                 return []
             self.kept.seen = [*self.kept.seen[1 - REMEMBERED :], digest]
         if message.concat is None or message.concat.total == 1:
-            return [Text(message.sender, message.time, text_of_utf16(message.data), (), message.readable)]
+            text = text_of_utf16(message.data)
+            return [Text(message.sender, message.time, text, (), message.readable, message.head)]
         return self._join(message, mono)
 
     def due(self, mono: float) -> list[Text]:
@@ -115,6 +119,7 @@ class Parts:
                 total=concat.total,
                 time=message.time,
                 parts={},
+                head=message.head,
             )
             self.kept.halves.append(half)
         half.parts[concat.number] = data
@@ -144,7 +149,7 @@ def _text(half: Half) -> Text:
     gap = GAP.encode("utf-16-be")
     data = b"".join(bytes.fromhex(half.parts[at]) if at in half.parts else gap for at in numbers)
     missing = tuple(at for at in numbers if at not in half.parts)
-    return Text(half.sender, half.time, text_of_utf16(data), missing)
+    return Text(half.sender, half.time, text_of_utf16(data), missing, head=half.head)
 
 
 def _digest(message: Deliver) -> str:

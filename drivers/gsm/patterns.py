@@ -37,8 +37,11 @@ _DOSES = r"(?:doses?|doser?|dosar)"
 _ANY = (
     _row(rf"{_NOT} (?:taken|tatt|tatt ut|teken|teke)\b|\bmissed\b|\bglemt\b", Kind.DOSE_NOT_DISPENSED),
     _row(rf"{_NOT} confirmed\b|{_NOT} bekreftet\b", Kind.DOSE_NOT_CONFIRMED),
+    _row(r"\b(?:low battery|battery(?: is)? (?:low|empty)|lavt batteri|batteri lavt)\b", Kind.BATTERY_LOW),
     _row(
-        rf"\b(?:no|0|ingen) {_DOSES}(?: (?:remaining|left|igjen|att))?\b|\bempty\b|\btom\b", Kind.DISPENSER_EMPTY
+        rf"\b(?:no|0|ingen) {_DOSES}(?: (?:remaining|left|igjen|att))?\b"
+        rf"|\b{_DOSES} (?:remaining|left|igjen|att):? ?0\b|\bempty\b|\btom\b",
+        Kind.DISPENSER_EMPTY,
     ),
     _row(
         rf"\b(?P<doses_left>\d{{1,3}}) {_DOSES} (?:remaining|left|igjen|att)\b"
@@ -47,7 +50,6 @@ _ANY = (
     ),
     _row(r"\bjam(?:med)?\b(?: error)?|\bsitter fast\b", Kind.DISPENSER_JAMMED),
     _row(r"\bupside[ -]?down\b|\bopp ned\b|\btamper\w*", Kind.DEVICE_TAMPER),
-    _row(r"\b(?:low battery|battery(?: is)? (?:low|empty)|lavt batteri|batteri lavt)\b", Kind.BATTERY_LOW),
     _row(r"\b(?:mains|power)\b.{0,12}\b(?:lost|fail\w*|off)\b|\bstrømbrudd\b", Kind.MAINS_LOST),
     _row(r"\b(?:mains|power)\b.{0,12}\b(?:restored|back|on)\b", Kind.MAINS_RESTORED, calms=True),
     _row(r"\b(?:lid|door|lokk)\b.{0,12}\b(?:open(?:ed)?|åpen|åpnet)\b|\bunlocked\b", Kind.DISPENSER_OPENED),
@@ -101,8 +103,9 @@ def meanings(profile: str, text: str, *, whole: bool = True) -> list[Meaning]:
             continue
         # The bar keeps what stood on both sides from becoming words of their own.
         rest = row.pattern.sub(" | ", rest)
-        if whole or not row.calms:
-            found.append(Meaning(row.kind, _value(match)))
+        meaning = Meaning(row.kind, _value(match))
+        if (whole or not row.calms) and meaning not in found:
+            found.append(meaning)
     return found
 
 

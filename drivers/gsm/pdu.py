@@ -39,6 +39,7 @@ class Deliver(NamedTuple):
         data: The user data behind its header, as UTF-16 big endian, so that parts can be joined.
         concat: Which part it is, or ``None``.
         readable: It is not compressed.
+        head: Protocol identifier, coding scheme, time stamp and length, hexadecimal: what may leave the home.
     """
 
     sender: str
@@ -48,6 +49,7 @@ class Deliver(NamedTuple):
     data: bytes
     concat: Concat | None
     readable: bool
+    head: str = ""
 
 
 class StatusReport(NamedTuple):
@@ -77,8 +79,8 @@ class _Cursor:
     def octet(self, what: str) -> int:
         return self.take(1, what)[0]
 
-    def rest(self) -> bytes:
-        return self._data[self.at :]
+    def since(self, start: int) -> bytes:
+        return self._data[start : self.at]
 
 
 def read_line(digits: str, octets: int | None) -> Deliver | StatusReport:
@@ -122,10 +124,12 @@ def read_pdu(data: bytes) -> Deliver | StatusReport:
 
 def _deliver(cursor: _Cursor, *, has_header: bool) -> Deliver:
     sender = _address(cursor, "the sender")
+    start = cursor.at
     cursor.octet("the protocol identifier")
     alphabet, message_class, readable = coding(cursor.octet("the data coding scheme"))
     time = stamp(cursor.take(7, "the time stamp"))
     length = cursor.octet("the length of the text")
+    head = cursor.since(start).hex()
     octets = (length * 7 + 7) // 8 if alphabet is Alphabet.GSM7 and readable else length
     data = cursor.take(octets, "the text")
     concat, skipped = _header(data) if has_header else (None, 0)
@@ -138,7 +142,7 @@ def _deliver(cursor: _Cursor, *, has_header: bool) -> Deliver:
         text = data[skipped:]
     else:
         text = utf16(data[skipped:].decode("latin-1"))
-    return Deliver(sender, time, alphabet, message_class, text, concat, readable)
+    return Deliver(sender, time, alphabet, message_class, text, concat, readable, head)
 
 
 def _header(data: bytes) -> tuple[Concat | None, int]:
@@ -152,9 +156,9 @@ def _header(data: bytes) -> tuple[Concat | None, int]:
         element, length = data[at], data[at + 1]
         body = data[at + 2 : min(size, at + 2 + length)]
         at += 2 + length
-        if element == _CONCAT_8 and len(body) == 3:
+        if element == _CONCAT_8 and len(body) == length == 3:
             found = Concat(body[0], body[1], body[2])
-        elif element == _CONCAT_16 and len(body) == 4:
+        elif element == _CONCAT_16 and len(body) == length == 4:
             found = Concat(int.from_bytes(body[:2], "big"), body[2], body[3])
         else:
             continue

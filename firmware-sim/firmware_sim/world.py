@@ -18,8 +18,8 @@ HOME.toml lists the devices:
 
     [[device]]
     name = "pendant"
-    kind = "enocean.pendant"     # or enocean.pullcord, enocean.door, bthome.button, bthome.door,
-    port = "enocean"             #    dispenser.ble, dispenser.serial
+    kind = "enocean.pendant"     # `hub-sim device --help` lists all kinds
+    port = "enocean"
     address = "0189A3F1"
 
     [[device]]

@@ -200,7 +200,7 @@ COMMANDS = (
         "Show who is heard, live: strangers on top, the newest first.",
         _scan_options,
         _scan,
-        "sudo hub devices scan\nhub devices scan --settings /etc/hub/edge.toml --seconds 30 --json\n\n"
+        "hub devices scan\nhub devices scan --settings /etc/hub/edge.toml --seconds 30 --json\n\n"
         "A device without an id in the column `device` is assigned to nobody: press its button, see which line\n"
         "moves to the top, and give link and address to `hub devices add`. The type is a guess by what it sends.\n"
         "Below -90 dBm the signal is too weak to rely on.\n" + _AT_THE_BOX,
@@ -210,7 +210,7 @@ COMMANDS = (
         "Record every raw frame with its time, pseudonymous, as a file for `hub-sim replay`.",
         _record_options,
         _record,
-        "sudo hub devices record fault.jsonl --seconds 600\n\n"
+        "hub devices record fault.jsonl --seconds 600\n\n"
         "Addresses are replaced by made-up ones; keys, and what people wrote, are left out.\n" + _AT_THE_BOX,
     ),
     Command(
@@ -218,6 +218,6 @@ COMMANDS = (
         "Bond with a device that is in pairing mode, and print its key.",
         _pair_options,
         _pair,
-        "sudo hub devices pair C2:11:22:33:44:55 --passkey 123456\n\n" + _AT_THE_BOX,
+        "hub devices pair C2:11:22:33:44:55 --passkey 123456\n\n" + _AT_THE_BOX,
     ),
 )

@@ -143,7 +143,7 @@ class Session:
         self,
         tell: Tell,
         frame: bytes = b"",
-        safe: Callable[[], None] | None = None,
+        settled: Callable[[bool], None] | None = None,
         *,
         seen: Frame | None = None,
     ) -> tuple[Action, ...]:
@@ -152,7 +152,7 @@ class Session:
         Args:
             tell: What the driver is told.
             frame: The bytes behind it, for the log of a driver that fails.
-            safe: Called once what the driver said is on the disk, or when it said nothing.
+            settled: Told whether what the driver said is on the disk; true as well when it said nothing.
             seen: What onlookers see, where the bytes alone do not tell.
 
         Raises:
@@ -169,20 +169,20 @@ class Session:
         for stranger in answer.strangers:
             self.state.strangers.add(stranger, answer.profiles.get(stranger, ""))
         if not answer.observations and answer.state is None:
-            if safe:
-                safe()
+            if settled:
+                settled(True)  # noqa: FBT003 -- the answer itself
             return answer.actions
         states = {} if answer.state is None else {self.task.state_name: answer.state}
         done = self._recorder.submit(answer.observations, now, states=states, critical=self.task.critical)
         if answer.actions or self._outstanding >= _MAX_OUTSTANDING:
             if not await done:
                 raise TransientError("not journalled: the device is not answered")
-            if safe:
-                safe()
+            if settled:
+                settled(True)  # noqa: FBT003 -- the answer itself
             return answer.actions
         # Nothing waits for this one: read on, so that an alarm is not held up by a reading's commit.
         self._outstanding += 1
-        done.add_done_callback(partial(self._committed, safe))
+        done.add_done_callback(partial(self._committed, settled))
         return ()
 
     def _took(self, frame: Frame, answer: Answer, now: Now) -> None:
@@ -196,17 +196,19 @@ class Session:
         except Exception:
             # The boundary to the drivers: they promise not to raise, and one that does must not end the line.
             self.state.faults += 1
-            log.exception("link %s: driver %s fails on %s", self.task.name, self.task.driver, frame.hex())
+            personal = registry.package(self.task.driver).MANIFEST.personal
+            shown = f"{len(frame)} bytes" if personal else frame.hex()
+            log.exception("link %s: driver %s fails on %s", self.task.name, self.task.driver, shown)
             return NOTHING
 
-    def _committed(self, safe: Callable[[], None] | None, done: "asyncio.Future[bool]") -> None:
+    def _committed(self, settled: Callable[[bool], None] | None, done: "asyncio.Future[bool]") -> None:
         self._outstanding -= 1
         if done.cancelled():
             return
         if error := done.exception():
             self._broken = str(error)
-        elif safe and done.result():
-            safe()
+        elif settled:
+            settled(done.result())
 
     def figures(self) -> dict[str, Any]:
         """Return the link's state for display."""

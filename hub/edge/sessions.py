@@ -262,7 +262,8 @@ class TopicSession(Session):
                     tell = partial(driver.message, message.topic, message.payload, retained=message.retain)
                     # Without its bytes: they may hold a position or a name, which no log may.
                     await self._act(
-                        line, await self._feed(tell, safe=line.hold(), seen=Frame(message.payload, message.topic))
+                        line,
+                        await self._feed(tell, settled=line.hold(), seen=Frame(message.payload, message.topic)),
                     )
                 mono = self._clock.now().mono
                 if mono - ticked >= TOPIC_TICK_S:

@@ -17,7 +17,7 @@ from firmware_sim.devices import kinds
 from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError
 from tests.fakes.drivers import example, vectors
-from tests.fuzz.target import seeds, target
+from tests.fuzz.target import CORPUS, seeds, target
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(
@@ -177,6 +177,7 @@ def test_no_input_raises(name: str, link: LinkType) -> None:
 
 @pytest.mark.parametrize(("name", "link"), LINKS)
 def test_what_fuzzing_has_kept_breaks_nothing(name: str, link: LinkType) -> None:
+    assert (CORPUS / f"{name}-{link}.hex").exists(), f"not fuzzed yet: make fuzz ARGS='--keep {name}'"
     tried = target(name, link)
     for data in seeds(name, link):
         tried(data)

@@ -44,7 +44,7 @@ class Ear:
             answer = self._driver.message(
                 message.topic, message.payload, self._clock.now(), retained=message.retain
             )
-            line.hold()()
+            line.hold()(True)
             async with self._news:
                 self.heard += answer.observations
                 self.bad += answer.bad

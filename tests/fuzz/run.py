@@ -70,8 +70,6 @@ def _keep(name: str, link: LinkType, corpus: Path) -> None:
 
 
 def _append(name: str, link: LinkType, inputs: list[bytes]) -> None:
-    if not inputs:
-        return
     path = CORPUS / f"{name}-{link}.hex"
     kept = path.read_text(encoding="ascii").split() if path.exists() else []
     path.write_text("".join(f"{line}\n" for line in dict.fromkeys([*kept, *(item.hex() for item in inputs)])))

@@ -88,6 +88,7 @@ async def test_a_bonded_dispenser_tells_and_is_acknowledged(tmp_path: Path, reco
         await until(lambda: recorder.summary().pending.alarm == 1)
         await until(lambda: not dispenser.unacknowledged())
         assert served.state.up
+        bond = (tmp_path / "bonds.json").read_text()
         # It walks away and comes back: a new connection, with the bond that was kept.
         await device.actions["out_of_range"]({})
         await until(lambda: not served.state.up)
@@ -96,7 +97,8 @@ async def test_a_bonded_dispenser_tells_and_is_acknowledged(tmp_path: Path, reco
         await until(lambda: recorder.summary().pending.alarm == 2)
         await until(lambda: not dispenser.unacknowledged())
         assert served.state.opened == 2
-        assert (tmp_path / "bonds.json").exists()
+        # Bonding anew would have made other keys.
+        assert (tmp_path / "bonds.json").read_text() == bond
     entries = await recorder.pending(Lane.ALARM, 0, 10)
     assert {event_of(e).subject for e in entries} == {"d-disp"}
     await device.stop()

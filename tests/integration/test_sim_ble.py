@@ -234,18 +234,20 @@ async def test_status_plan_clock_and_control(world: World) -> None:
 
 async def test_out_of_range_ends_the_link_and_coming_back_tells_again(world: World) -> None:
     async with hub(world) as mine:
+        await world.home.do("medicine", "out_of_range", {})
+        with pytest.raises(core.TimeoutError):
+            await mine.connect(Address(DISPENSER), timeout=0.3)
+        await world.home.do("medicine", "in_range", {})
+        # The connection given up above leaves the controller free for the next.
         peer = await joined(mine)
-        inbox = await subscribed(peer)
+        await subscribed(peer)
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         peer.connection.on("disconnection", ended.set_result)
         await world.home.do("medicine", "out_of_range", {})
         async with asyncio.timeout(2):
             assert await ended == 0x08
         await world.home.do("medicine", "miss", {})
-        with pytest.raises(core.TimeoutError):
-            await mine.connect(Address(DISPENSER), timeout=0.3)
         await world.home.do("medicine", "in_range", {})
-        # The connection given up above leaves the controller free for the next.
         inbox = await subscribed(await joined(mine))
         assert await inbox.events(1) == [(1, 0x11)]
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from bleak.exc import BleakError
 
-from drivers.health import driver
+from drivers.health import driver, racp
 from firmware_sim.ble.server import HciServer
 from firmware_sim.clock import SystemClock as SimulatedClock
 from firmware_sim.home import Home, specs_of
 from hub.domain.clock import SystemClock
 from hub.domain.codes import Lane
+from hub.edge import session as base_session
+from hub.edge import sessions
 from hub.edge.configuration import tasks
 from hub.edge.journal import Journal, Limits
 from hub.edge.links.ble import Radio
@@ -23,7 +25,6 @@ from hub.edge.links.bumble import BumbleAdapter
 from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
-from hub.edge.sessions import session
 from hub.wire.config import DeviceConfig, HubConfig, LinkConfig
 from tests.unit.edge.makers import HUB, event_of, until
 
@@ -70,7 +71,7 @@ class Room:
         (task,), wrong = tasks(config, CLOCK.now().utc)
         assert not wrong
         radio = Radio(BumbleAdapter(f"tcp-client:127.0.0.1:{self._port}", HUB, self._folder / "bonds.json"))
-        self.session = session(task, self.recorder, CLOCK, radio)
+        self.session = sessions.session(task, self.recorder, CLOCK, radio)
         running = [asyncio.ensure_future(radio.run()), asyncio.ensure_future(self.session.run())]
         try:
             yield
@@ -111,12 +112,14 @@ async def three_pressures(here: Room) -> None:
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not rest for 2 s after the last record; that it rests is shown where time is an argument."""
     monkeypatch.setattr(driver, "QUIET_S", 0.1)
+    monkeypatch.setattr(sessions, "GATT_TICK_S", 0.05)
+    monkeypatch.setattr(base_session, "BACKOFF_FIRST_S", 0.05)
 
 
 @pytest.mark.parametrize(
     ("keep", "confirmed"),
-    [(False, True), (False, False), (True, True)],
-    ids=["confirmed and freed", "not confirmed", "every record kept"],
+    [(False, True), (True, False)],
+    ids=["confirmed and freed", "kept and not confirmed"],
 )
 async def test_three_pressures_are_stored_once_though_the_link_drops(
     tmp_path: Path, keep: bool, confirmed: bool
@@ -172,6 +175,23 @@ async def test_glucose_records_once_though_the_link_drops(tmp_path: Path) -> Non
             await here.wait_for("vital.glucose", 3)
             await until(lambda: "ended in order" in here.session.state.reason)
             assert [each.value["device_seq"] for each in await here.told("vital.glucose")] == [1, 2, 3]
+
+
+async def test_a_meter_that_does_not_answer_is_told_of_and_its_records_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(racp, "ANSWER_S", 0.1)
+    monkeypatch.setattr(driver, "PATIENCE_S", 0.1)
+    async with room(tmp_path, "glucose") as here:
+        await here.do("mute")
+        await here.do("measure", glucose=5.4)
+        async with here.edge():
+            (failed,) = await here.wait_for("vital.failed", 1)
+            assert failed.value == {"measurement": "glucose", "reason": "no_answer"}
+            await here.do("mute", on=False)
+            (found,) = await here.wait_for("vital.glucose", 1)
+            assert found.value["glucose"] == 5.4
+            assert len(await here.told("vital.failed")) == 1
 
 
 async def test_a_device_that_misbehaves_is_not_silent(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ async def test_device_by_hand(tmp_path: Path) -> None:
     out, _ = await asyncio.wait_for(process.communicate(b"miss\nevent event=300\njump\nquit\n"), 20)
     text = out.decode()
     assert f"device: {tmp_path / 'device'}" in text
-    assert "{'seq': 1}" in text
+    assert '{"seq": 1}' in text
     assert "'event' must be a whole number from 0 to 255" in text
     assert "cannot 'jump'" in text
     assert process.returncode == 0

@@ -49,11 +49,14 @@ class SimController(Controller):  # type: ignore[misc] # bumble is seen without 
         rssi_dbm: How strongly others hear it.
         in_range: Whether anybody hears it.
         loss: The part of its advertisements that nobody hears, 0 to 1.
+        silent_after: The loop's time after which it has nothing to say any more, or ``None``. A burst is over
+            when it is over, also for a simulator that was asleep in the middle of it.
     """
 
     rssi_dbm = _USUAL_RSSI_DBM
     in_range = True
     loss = 0.0
+    silent_after: float | None = None
     pending_le_connection: hci.HCI_LE_Create_Connection_Command | None = None
     _dice = random.Random(0)
 
@@ -74,7 +77,8 @@ class SimController(Controller):  # type: ignore[misc] # bumble is seen without 
 
     def send_advertising_pdu(self, packet: ll.AdvertisingPdu) -> None:
         """Send an advertisement or a connection request, if anybody can hear it."""
-        if self.in_range and self._dice.random() >= self.loss:
+        over = self.silent_after is not None and asyncio.get_running_loop().time() > self.silent_after
+        if self.in_range and not over and self._dice.random() >= self.loss:
             super().send_advertising_pdu(packet)
 
     def on_hci_le_create_connection_cancel_command(

@@ -41,7 +41,12 @@ class Peripheral:
         host = Host(self.controller, AsyncPipeSink(self.controller))
         self.device = Device(name=name, config=settings, host=host)
         # Just Works: neither a pendant nor a dispenser has a display to compare numbers on.
-        self.device.pairing_config_factory = lambda _connection: PairingConfig(sc=True, mitm=False, bonding=True)
+        # The identity that is told with the bond is the address that is advertised: bumble would call it public,
+        # and whoever bonded would not know it again.
+        static = PairingConfig.AddressType.RANDOM
+        self.device.pairing_config_factory = lambda _connection: PairingConfig(
+            sc=True, mitm=False, bonding=True, identity_address_type=static
+        )
         self._name = name
 
     async def start(self) -> None:
@@ -58,9 +63,15 @@ class Peripheral:
                 await self.device.power_off()
 
     async def advertise(
-        self, field: int, content: bytes, *, interval_ms: float, connectable: bool = False
+        self,
+        field: int,
+        content: bytes,
+        *,
+        interval_ms: float,
+        connectable: bool = False,
+        for_s: float | None = None,
     ) -> None:
-        """Advertise one field until told otherwise.
+        """Advertise one field until told otherwise, or for some seconds.
 
         Raises:
             ValueError: The field does not fit into a legacy advertisement.
@@ -74,6 +85,7 @@ class Peripheral:
             else AdvertisingType.UNDIRECTED_SCANNABLE
         )
         name = (AdvertisingData.COMPLETE_LOCAL_NAME, self._name.encode())
+        self.controller.silent_after = None if for_s is None else asyncio.get_running_loop().time() + for_s
         await self.device.start_advertising(
             advertising_type=kind,
             auto_restart=connectable,

@@ -25,14 +25,24 @@ class Child:
         command: Program and arguments.
         folder: Where its log is.
         says_ready: It prints one JSON line when it is ready (``hub-sim``'s commands do).
+        environment: Variables that it gets besides ours.
     """
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path, *, says_ready: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        *,
+        says_ready: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.facts: Mapping[str, object] = {}
         self._command = command
         self._says_ready = says_ready
+        self.environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -65,7 +75,7 @@ class Child:
                 stderr=log,
                 # Ctrl-C is for whoever started the chain; it then stops its children in order.
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         if self._says_ready:
             self.facts = await self._ready()

@@ -11,10 +11,12 @@ class Console:
 
     Args:
         url: Where the console is.
+        kept: How many connections are kept open between two requests.
     """
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=30.0, follow_redirects=True)
+    def __init__(self, url: str, kept: int = 5) -> None:
+        limits = httpx.Limits(max_keepalive_connections=kept)
+        self._client = httpx.AsyncClient(base_url=url, timeout=30.0, follow_redirects=True, limits=limits)
         self._csrf = ""
 
     async def sign_in(self, username: str, password: str) -> None:

@@ -1,12 +1,14 @@
 """Puts the chain together: folders, ports, settings files and processes."""
 
 import asyncio
+import os
 import secrets
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -25,7 +27,7 @@ hook_secret = "{secret}"
 
 [mqtt]
 client_id = "centre"
-port = {broker}
+{broker}
 
 [http]
 port = {http}
@@ -45,7 +47,7 @@ hub_id = "{hub}"
 data_dir = "{data}"
 
 [mqtt]
-port = {broker}
+{broker}
 
 [ble]
 backend = "{ble}"
@@ -62,6 +64,20 @@ log_type error
 """
 
 
+class Conditions(NamedTuple):
+    """Under which the parts of a chain run.
+
+    Attributes:
+        environment: Variables that they get besides ours.
+        launcher: What starts them: a command that takes theirs as its arguments.
+        keepalive_s: Keep-alive of the connections to the broker; 0: the hub's own.
+    """
+
+    environment: Mapping[str, str] = {}
+    launcher: Sequence[str] = ()
+    keepalive_s: int = 0
+
+
 class Stage:
     """The chain of one home and one centre, each part a process of its own.
 
@@ -71,15 +87,24 @@ class Stage:
         site: The site file, as TOML; ``{ports}`` in it becomes the folder of the serial ports.
         phones: Phones of the network, number to label.
         mosquitto: Use Mosquitto instead of the broker that pip brings.
+        conditions: Under which every part but the broker runs.
 
     Attributes:
         password: The password of the console's user ``demo``.
     """
 
     def __init__(
-        self, folder: Path, *, home: str, site: str, phones: dict[str, str], mosquitto: bool = False
+        self,
+        folder: Path,
+        *,
+        home: str,
+        site: str,
+        phones: dict[str, str],
+        mosquitto: bool = False,
+        conditions: Conditions | None = None,
     ) -> None:
         self.folder = folder
+        self.conditions = conditions or Conditions()
         folder.mkdir(parents=True, exist_ok=True)
         self.password = secrets.token_urlsafe(12)
         self._secret = secrets.token_hex(16)
@@ -92,10 +117,18 @@ class Stage:
         self.broker = self._mosquitto() if mosquitto else self._embedded()
         self.phone = self._phone(phones)
         self.world: Child | None = self._world() if home else None
-        self.centre = Child(
-            "centre", [program("hub"), "central", "--settings", str(folder / "centre.toml")], folder
-        )
-        self.edge = Child("edge", [program("hub"), "edge", "--settings", str(folder / "edge.toml")], folder)
+        self.centre = self._child("centre", "hub", "central", "--settings", str(folder / "centre.toml"))
+        self.edge = self._child("edge", "hub", "edge", "--settings", str(folder / "edge.toml"))
+
+    def _child(self, name: str, *command: str, says_ready: bool = False) -> Child:
+        full = [*self.conditions.launcher, program(command[0]), *command[1:]]
+        return Child(name, full, self.folder, says_ready=says_ready, environment=self.conditions.environment)
+
+    def broker_lines(self, port: int | None = None) -> str:
+        """Return the lines of a settings file that name the broker, or what stands before it."""
+        keepalive_s = self.conditions.keepalive_s
+        keepalive = f"\nkeepalive_s = {keepalive_s}" if keepalive_s else ""
+        return f"port = {port or self.broker_port}{keepalive}"
 
     @property
     def store(self) -> str:
@@ -118,18 +151,19 @@ class Stage:
         return Child("broker", [found, "-c", str(settings)], self.folder)
 
     def _phone(self, phones: dict[str, str]) -> Child:
-        command = [program("hub-sim"), "phone", "--port", str(self.phone_port)]
+        command = ["hub-sim", "phone", "--port", str(self.phone_port)]
         command += ["--user", API_USER, "--password", self._secret]
         command += ["--incoming-url", f"{self.console}/hooks/46elks/{self._secret}/inbound"]
         for number, label in phones.items():
             command += ["--phone", f"{number}={label}"]
-        return Child("phone", command, self.folder, says_ready=True)
+        return self._child("phone", *command, says_ready=True)
 
     def _world(self) -> Child:
         path = self.folder / "home.toml"
         path.write_text(self._home)
-        command = [program("hub-sim"), "world", str(path), "--dir", str(self.folder / "home")]
-        return Child("world", command, self.folder, says_ready=True)
+        return self._child(
+            "world", "hub-sim", "world", str(path), "--dir", str(self.folder / "home"), says_ready=True
+        )
 
     async def __aenter__(self) -> Self:
         """Start everything, in the order in which each finds what it needs."""
@@ -163,7 +197,7 @@ class Stage:
 
     def _prepare_centre(self) -> None:
         """Write the settings, apply the site and make the console's user."""
-        settings = {"broker": self.broker_port, "http": self.http_port, "phone": self.phone_port}
+        settings = {"broker": self.broker_lines(), "http": self.http_port, "phone": self.phone_port}
         (self.folder / "centre.toml").write_text(
             _CENTRE.format(store=self.store, secret=self._secret, user=API_USER, **settings)
         )
@@ -177,12 +211,17 @@ class Stage:
     def _prepare_edge(self) -> None:
         ble = f"bumble:tcp-client:127.0.0.1:{self.world.facts['hci_port']}" if self.world else "none"
         (self.folder / "edge.toml").write_text(
-            _EDGE.format(hub=HUB_ID, data=self.folder / "edge", broker=self.broker_port, ble=ble)
+            _EDGE.format(hub=HUB_ID, data=self.folder / "edge", broker=self.broker_lines(), ble=ble)
         )
 
     def _hub(self, *arguments: str, said: str = "") -> None:
         done = subprocess.run(  # noqa: S603 - our own command
-            [program("hub"), *arguments], input=said, capture_output=True, text=True, check=False
+            [*self.conditions.launcher, program("hub"), *arguments],
+            input=said,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **self.conditions.environment},
         )
         if done.returncode:
             raise ChildError(f"hub {' '.join(arguments)}: {done.stdout}{done.stderr}")

@@ -15,6 +15,10 @@ from hub.wire.mqtt import Incoming, MqttLink, MqttSettings
 # Messages of a gateway that publishes with QoS 0 are not held back by anything: a broker that brings more than
 # the driver can read is cut off rather than eat the memory.
 _BACKLOG_BYTES = 1 << 24
+# Alarms that could not be journalled and were sent from memory stay unacknowledged, to come again after a restart.
+# They take places in the receive window (100 of MqttSettings): beyond this many the oldest is let go, for a full
+# window means to be deaf.
+_MOST_UNSAFE = 50
 # The broker keeps what comes while we are away for so long: a late alarm is raised with its age.
 KEEP_S = 7 * 24 * 3600
 
@@ -24,7 +28,7 @@ class _Held:
 
     def __init__(self, incoming: Incoming) -> None:
         self.incoming = incoming
-        self.safe = False
+        self.on_disk: bool | None = None
 
 
 class TopicLine:
@@ -41,6 +45,7 @@ class TopicLine:
         self._inbox: deque[Incoming] = deque()
         self._waiting_bytes = 0
         self._held: deque[_Held] = deque()
+        self._unsafe: deque[Incoming] = deque()
         self._news = asyncio.Event()
         self._up = asyncio.Event()
         self._lost: str | None = None
@@ -91,19 +96,25 @@ class TopicLine:
             raise TransientError(self._lost)
         return None
 
-    def hold(self) -> Callable[[], None]:
-        """Return what is to be called once the message that was read last is on the disk.
+    def hold(self) -> Callable[[bool], None]:
+        """Return what is to be told whether the message that was read last is on the disk.
 
         Acknowledgements go out in the order of the messages, as MQTT 5 asks for (section 4.6).
         """
         held = self._held[-1]
 
-        def safe() -> None:
-            held.safe = True
-            while self._held and self._held[0].safe:
-                self._link.ack(self._held.popleft().incoming)
+        def settled(on_disk: bool) -> None:  # noqa: FBT001 -- the answer itself
+            held.on_disk = on_disk
+            while self._held and self._held[0].on_disk is not None:
+                first = self._held.popleft()
+                if first.on_disk:
+                    self._link.ack(first.incoming)
+                else:
+                    self._unsafe.append(first.incoming)
+            while len(self._unsafe) > _MOST_UNSAFE:
+                self._link.ack(self._unsafe.popleft())
 
-        return safe
+        return settled
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publish below the base.

@@ -80,7 +80,9 @@ def test_a_value_is_what_the_other_implementation_reads(number: int, data: st.Da
 @settings(max_examples=60)
 @given(data=st.data())
 def test_a_frame_of_many_objects_is_what_the_other_implementation_reads(data: st.DataObject) -> None:
-    numbers = sorted(data.draw(st.sets(st.sampled_from(sorted(set(MEASURED) - set(_ROUNDED))), max_size=5)))
+    # Of two objects of one name, such as the two sizes of volume, the other implementation keeps the last only.
+    measured = st.sampled_from(sorted(set(MEASURED) - set(_ROUNDED)))
+    numbers = sorted(data.draw(st.lists(measured, max_size=5, unique_by=lambda number: MEASURED[number].name)))
     # One byte may be a truth value, of which the other implementation makes a bool: 0 and 1 are both.
     raw = {
         number: data.draw(st.binary(min_size=size, max_size=size) if size > 1 else st.sampled_from([b"\0", b"\1"]))

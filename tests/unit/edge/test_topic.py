@@ -33,12 +33,25 @@ async def test_acknowledgements_go_out_in_the_order_of_the_messages() -> None:
         assert message is not None
         assert message.topic == "leak-1"
         safe.append(line.hold())
-    safe[1]()  # an alarm, committed before the reading that came first
+    safe[1](True)  # an alarm, committed before the reading that came first
     assert line.acked == []
-    safe[0]()
+    safe[0](True)
     assert line.acked == [1, 2]
-    safe[2]()
+    safe[2](True)
     assert line.acked == [1, 2, 3]
+
+
+async def test_alarms_that_never_reach_the_disk_do_not_make_the_line_deaf() -> None:
+    line = Line()
+    for mid in range(60):
+        line.bring(mid)
+        assert await line.read(1.0) is not None
+        line.hold()(False)
+    assert line.acked == list(range(10))
+    line.bring(99)
+    assert await line.read(1.0) is not None
+    line.hold()(True)
+    assert line.acked[-1] == 99
 
 
 async def test_what_came_before_the_end_is_read_and_then_the_end() -> None:

@@ -74,7 +74,9 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
     async def on_config(payload: bytes) -> None:
         configs.append(payload)
 
-    uplink = Uplink(hub_id=HUB, version="1", recorder=recorder, clock=clock, on_config=on_config, on_command=on_config)
+    uplink = Uplink(
+        hub_id=HUB, version="1", recorder=recorder, clock=clock, on_config=on_config, on_command=on_config
+    )
     link = FakeLink()
     uplink.link = link
     uplink.use(Intervals(alive_s=60, alarm_resend_s=0.1, reading_resend_s=100))

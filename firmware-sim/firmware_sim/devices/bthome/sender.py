@@ -158,6 +158,7 @@ class BtHomeDevice:
                 UUID + data,
                 interval_ms=_INTERVAL_MS,
                 connectable=self.pairing,
+                for_s=None if self.pairing else self._burst_s,
             )
             await asyncio.sleep(_SHORTEST_BURST_S)
             try:

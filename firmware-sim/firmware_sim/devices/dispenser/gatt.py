@@ -153,6 +153,8 @@ class GattDispenser:
         return CharacteristicValue(read=give, write=take)
 
     def _acknowledge(self, data: bytes) -> None:
+        if not self._faults.hears():
+            return
         self._dispenser.acknowledged(struct.unpack("<I", data)[0])
 
     def _set_clock(self, data: bytes) -> None:

@@ -134,6 +134,8 @@ class LineDispenser:
             log.warning("%s: frame skipped: %s", self._name, error)
 
     def _acknowledge(self, body: bytes) -> None:
+        if not self._faults.hears():
+            return
         self._dispenser.acknowledged(struct.unpack("<I", body)[0])
 
     def _take_plan(self, body: bytes) -> None:

@@ -18,6 +18,7 @@ from firmware_sim.devices.dispenser.record import (
     decoded_plan,
     encoded_plan,
 )
+from firmware_sim.errors import Unfit
 from firmware_sim.memory import Memory
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Dispenser:
         self.battery_pct = 100
         self._on_since = clock.mono_s()
         self._clock_set: tuple[int, float] | None = None
+        self._off_s, self._drift = 0.0, 0.0
         self._flags = ON_MAINS
         self.actions: Mapping[str, Action] = {
             **{word: self._happening(code) for word, code in EVENTS.items()},
@@ -54,6 +56,7 @@ class Dispenser:
             "acknowledge": self._acknowledge,
             "power_cut": self._power_cut,
             "wrong_clock": self._wrong_clock,
+            "clock": self._lead_astray,
             "state": self._state,
         }
 
@@ -140,7 +143,8 @@ class Dispenser:
         if self._clock_set is None:
             return 0
         unix_s, at = self._clock_set
-        return unix_s + int(self._clock.mono_s() - at)
+        since_s = self._clock.mono_s() - at
+        return unix_s + int(since_s * (1 + self._drift) + self._off_s)
 
     def _happening(self, code: int) -> Action:
         async def act(arguments: Arguments) -> Mapping[str, object]:
@@ -171,6 +175,14 @@ class Dispenser:
         """Let its clock be wrong by ``seconds``, until somebody sets it."""
         wrong_s = whole(arguments, "seconds", -(2**31), 2**31, 3600)
         self.set_clock(max(1, (self._unix_time() or int(self._clock.wall_s())) + wrong_s))
+
+    async def _lead_astray(self, arguments: Arguments) -> None:
+        """Let its clock be wrong by ``off_s`` s whoever sets it, and run away by ``drift`` seconds a second."""
+        wrong = {key: arguments.get(key, 0) for key in ("off_s", "drift")}
+        for key, value in wrong.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise Unfit(f"{key!r} must be a number, not {value!r}")
+        self._off_s, self._drift = float(str(wrong["off_s"])), float(str(wrong["drift"]))
 
     async def _state(self, _arguments: Arguments) -> Mapping[str, object]:
         version, doses = decoded_plan(self.plan)

@@ -1,0 +1,50 @@
+"""Runs a Python program under libfaketime: ``python -m firmware_sim.stage.faked PROGRAM ARGUMENTS``.
+
+Python waits for a lock with a time limit by ``sem_clockwait``, which libfaketime 0.9.10 (Debian 12) leaves alone:
+it is told a deadline of the faked clock and goes by the machine's, so the limit never comes. Here such a wait
+looks again and again instead. Nothing else is changed.
+"""
+
+import runpy
+import select
+import sys
+import threading
+from typing import Any
+
+from firmware_sim.clock import SystemClock
+
+_LOOK_S = 0.002
+
+
+class _Waiter:
+    """The lock that a waiting thread waits for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 -- a lock's own form
+        if not blocking or timeout < 0:
+            return self._lock.acquire(blocking)
+        clock = SystemClock()
+        end_s = clock.mono_s() + timeout
+        while not self._lock.acquire(blocking=False):
+            if clock.mono_s() >= end_s:
+                return False
+            select.select([], [], [], _LOOK_S)
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def main() -> None:
+    """Run the program that the arguments name."""
+    # The lock that threading.Condition makes for each wait; conditions, events and queues all wait on it.
+    module: Any = threading
+    module._allocate_lock = _Waiter  # noqa: SLF001 -- there is no other way in
+    sys.argv = sys.argv[1:]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
