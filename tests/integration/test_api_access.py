@@ -18,6 +18,7 @@ VALUES = {
     "event": "acknowledge",
     "resident_id": "r-1017",
     "device_id": "pendant-1",
+    "form": "csv",
     "secret": "x" * 32,
 }
 

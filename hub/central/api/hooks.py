@@ -60,7 +60,8 @@ def address(public_url: str, secret: str, provider: str) -> str:
     return f"{public_url.rstrip('/')}/hooks/{provider}/{secret}"
 
 
-@router.api_route("/{what}", methods=["GET", "POST"])
+@router.get("/{what}", operation_id="hook_called_by_get")
+@router.post("/{what}", operation_id="hook_called_by_post")
 async def called(request: Request, provider: str, secret: str, what: str) -> Response:
     """Take what a provider tells, and answer when it is kept."""
     centre: Centre = request.app.state.centre
