@@ -96,7 +96,8 @@ async def test_reading_changes_nothing_however_often(console: Console) -> None:
                 continue
             for method in ("GET", "HEAD", "GET"):
                 await client.request(method, path)
-        for path in routes(console, "POST"):  # a link that somebody's phone looks at beforehand
+        # A link that somebody's phone looks at beforehand; what can be read as well was read above.
+        for path in set(routes(console, "POST")) - set(routes(console, "GET")):
             assert (await client.get(path)).status_code in {404, 405}
         assert await snapshot(console) == before
 
