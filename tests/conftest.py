@@ -1,5 +1,6 @@
 """Fixtures that several tiers share."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.proxy import Proxy
+
+# A shell that runs us in the background has Ctrl-C ignored, and programs that tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

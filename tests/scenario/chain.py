@@ -231,7 +231,7 @@ class Chain(Stage):
         """Return what is in the edge's journal: accepted and not receipted. The edge must not be running."""
         copy = self.folder / "journal-copy"
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self.folder / "edge", copy)
+        shutil.copytree(self.folder / "edge", copy, ignore=shutil.ignore_patterns("*.sock"))
         with contextlib.closing(sqlite3.connect(copy / "journal.db")) as journal:
             epoch = journal.execute("select value from meta where name = 'epoch'").fetchone()
             rows = journal.execute("select seq from entries").fetchall()
