@@ -28,6 +28,7 @@ from hub.central.commissioning.untaken import untaken
 from hub.central.escalation import engine, limits
 from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
+from hub.central.listening import listen_to
 from hub.central.maintenance import holding
 from hub.central.maintenance import service as maintenance
 from hub.central.metrics.route import Gauges
@@ -106,7 +107,7 @@ async def run(settings: Settings) -> None:
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
-        **_rounds(centre, settings, auditor),
+        **(_rounds(centre, settings, auditor) | listen_to(centre, desk.ways)),
         "watchdog": lambda: notifier.run(auditor.looking),
     }
     tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]

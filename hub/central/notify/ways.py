@@ -1,7 +1,7 @@
 """The ways out: the providers in the order of the settings, each with its breaker."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from hub.central.notify.breaker import Breaker
 from hub.central.notify.channels.base import Provider
@@ -23,6 +23,10 @@ class Ways:
     def channels(self) -> frozenset[str]:
         """The channels that somebody serves."""
         return frozenset(provider.channel for provider in self._providers.values())
+
+    def __iter__(self) -> Iterator[Provider]:
+        """Return the providers, in order."""
+        return iter(self._providers.values())
 
     def named(self, name: str) -> Provider | None:
         """Return the provider of a name, ``None`` when there is none."""

@@ -5,11 +5,13 @@ carries a message on a channel; the settings name providers in the order in whic
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
+
+from hub.domain.clock import Clock
 
 
 class Capability(StrEnum):
@@ -129,6 +131,8 @@ class Keyed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Told = Report | Inbound | Keyed
+# Commits what was told and returns what is to be said to the phone. Raises as ``api.hooks.take`` does.
+Tell = Callable[[tuple[Told, ...]], Awaitable[str]]
 
 
 class Reply(NamedTuple):
@@ -188,4 +192,13 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A provider that calls no hook of ours: it is listened to as long as the centre runs."""
+
+    async def listen(self, tell: Tell, clock: Clock) -> None:
+        """Listen without end, and tell what is told."""
         ...
