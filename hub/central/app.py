@@ -48,7 +48,7 @@ from hub.central.synthetic.runner import Runner
 from hub.central.tasks import keep_running
 from hub.central.watch import troubles
 from hub.central.watch.door import impatient
-from hub.domain.clock import SteadyClock
+from hub.domain.clock import Clock
 from hub.domain.errors import PermanentError, TransientError
 from hub.wire.systemd import Notifier
 from rules.loader import standard
@@ -73,11 +73,11 @@ async def run(settings: Settings) -> None:
         PermanentError: The store cannot be opened, or no site was applied to it.
     """
     store = Store(settings.store)
-    clock = SteadyClock()
+    clock = store.clock
     centre = Centre(store, clock, _site(store), settings.owner)
     heard = Presence()
     supervision = Supervision(heard)
-    listener = Listener(centre, heard, supervision, standard(), settings.mqtt)
+    listener = Listener(centre, heard, supervision, standard(), settings.mqtt, settings.share)
     keeper = SiteKeeper(centre, supervision, listener.readings.link, listener.connected_again)
     desk = _hooks(settings)
     sender = Sender(centre, desk.ways, desk.address)
@@ -107,6 +107,7 @@ async def run(settings: Settings) -> None:
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
+        **({} if store.is_sqlite else {"site watch": keeper.watch}),
         **(_rounds(centre, settings, auditor) | listen_to(centre, desk.ways)),
         "watchdog": lambda: notifier.run(auditor.looking),
     }
@@ -178,7 +179,7 @@ def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
         troubles.WRITER: centre.store.waiting,
     }
     door = Store(impatient(settings.store))
-    return Auditor(centre, door, SteadyClock(), queues, asyncio.get_running_loop())
+    return Auditor(centre, door, door.clock, queues, asyncio.get_running_loop())
 
 
 def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -191,7 +192,7 @@ def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, C
 
 
 def _history(
-    settings: Settings, store: Store, clock: SteadyClock
+    settings: Settings, store: Store, clock: Clock
 ) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
     """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
     if settings.influx is None:

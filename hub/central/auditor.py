@@ -19,6 +19,7 @@ from hub.central.escalation import engine
 from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
 from hub.central.store import sql
+from hub.central.store.clock import DatabaseClock
 from hub.central.store.engine import Store
 from hub.central.store.tables import cursors, incidents
 from hub.central.watch import troubles
@@ -41,7 +42,7 @@ class Auditor:
     Args:
         centre: The centre that is watched; its site is read, and its followers are told what was written.
         store: A door of its own to the centre's store.
-        clock: A clock of its own.
+        clock: A clock of its own, or the database's.
         queues: The queues in memory, by name.
         loop: The event loop of the centre.
         mono: Tells monotonic seconds, the same as ``clock``'s.
@@ -51,7 +52,7 @@ class Auditor:
         self,
         centre: Centre,
         store: Store,
-        clock: SteadyClock,
+        clock: SteadyClock | DatabaseClock,
         queues: Mapping[str, Waiting],
         loop: asyncio.AbstractEventLoop,
         *,

@@ -91,6 +91,8 @@ class Listener:
         supervision: Told when a silent hub or device is heard again.
         rules: Which observations are incidents.
         settings: The broker; the client id is the centre's name.
+        share: Name of the group of centres that share what the hubs send, or ``None``. Heartbeats and status
+            are never shared: each centre must know by itself who is there.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Listener:
         supervision: Supervision,
         rules: RuleSet,
         settings: MqttSettings,
+        share: str | None = None,
     ) -> None:
         self._centre = centre
         self._presence = presence
@@ -107,15 +110,21 @@ class Listener:
         self._rules = rules
         self._tasks: set[asyncio.Task[None]] = set()
         self.connected_again = asyncio.Event()
-        self.alarms = self._lane(settings, "alarm", [(Channel.UP_ALARM, 1)], _ALARMS_UNDERWAY)
+        self.alarms = self._lane(
+            settings, "alarm", [(topics.every_hub(Channel.UP_ALARM, share), 1)], _ALARMS_UNDERWAY
+        )
         self.readings = self._lane(
             settings,
             "reading",
-            [(Channel.UP_READING, 1), (Channel.UP_ALIVE, 0), (Channel.UP_STATUS, 1)],
+            [
+                (topics.every_hub(Channel.UP_READING, share), 1),
+                (topics.every_hub(Channel.UP_ALIVE), 0),
+                (topics.every_hub(Channel.UP_STATUS), 1),
+            ],
             _READINGS_UNDERWAY,
         )
 
-    def _lane(self, settings: MqttSettings, name: str, channels: list[tuple[Channel, int]], underway: int) -> Lane:
+    def _lane(self, settings: MqttSettings, name: str, filters: list[tuple[str, int]], underway: int) -> Lane:
         lanes: list[Lane] = []
 
         def arrived(incoming: Incoming) -> None:
@@ -124,7 +133,7 @@ class Listener:
 
         link = MqttLink(
             msgspec.structs.replace(settings, client_id=f"{settings.client_id}-{name}", receive_maximum=underway),
-            subscriptions=[(topics.every_hub(channel), qos) for channel, qos in channels],
+            subscriptions=filters,
             on_message=arrived,
             on_connect=lambda _present: self._connection_changed(),
             on_disconnect=lambda _reason: self._connection_changed(),

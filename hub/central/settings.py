@@ -9,6 +9,7 @@ from hub.central.notify.channels.kinds import Account, kind_of
 from hub.central.watch.settings import Log, Metrics, Watch
 from hub.document import read_file
 from hub.domain.errors import MalformedError
+from hub.domain.ids import checked_name
 from hub.wire.mqtt import MqttSettings
 
 
@@ -50,6 +51,7 @@ class Settings(_Table, frozen=True, kw_only=True):
     Attributes:
         owner: Name of this centre; keep it over restarts, so that it takes up its own leases again.
         store: SQLAlchemy URL.
+        share: Name of the group of centres that share what the hubs send; without it, this centre hears all.
         watch: The rounds; without it, none are made.
         metrics: Who may read them.
         log: How the log is written.
@@ -59,6 +61,7 @@ class Settings(_Table, frozen=True, kw_only=True):
 
     owner: str = "centre"
     store: str = "sqlite:///central.db"
+    share: str | None = None
     hook_secret: str
     mqtt: MqttSettings
     http: Http = Http()
@@ -83,6 +86,7 @@ def load(path: Path) -> Settings:
         raise MalformedError(
             f'{path}: key "hook_secret": write at least {_SECRET_CHARS} characters that nobody can guess'
         )
+    _check_share(path, settings)
     kinds = [kind_of(account) for account in settings.providers]
     if not kinds:
         raise MalformedError(f'{path}: key "providers": write at least one, or nobody is told of anything')
@@ -90,3 +94,14 @@ def load(path: Path) -> Settings:
         if kinds.count(kind) > 1:
             raise MalformedError(f'{path}: key "providers": kind "{kind}" is there twice')
     return settings
+
+
+def _check_share(path: Path, settings: Settings) -> None:
+    if settings.share is None:
+        return
+    try:
+        checked_name(settings.share, "group")
+    except MalformedError as error:
+        raise MalformedError(f'{path}: key "share": {error}') from error
+    if settings.store.startswith("sqlite"):
+        raise MalformedError(f'{path}: key "share": several centres need one PostgreSQL, key "store" names SQLite')

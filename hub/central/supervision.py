@@ -54,6 +54,10 @@ class Supervision:
             for subject in set(known) - armed:
                 clockwork.schedule(tx, tx.now.utc, kind, subject)
         network.forget_gone(tx)
+        self.refresh(tx)
+
+    def refresh(self, tx: Tx) -> None:
+        """Note which silences are open incidents: another centre may have raised them."""
         self._presence.lost = {hub_need(hub_id) for hub_id in network.members(tx)} | set(
             tx.connection.scalars(
                 sa.select(incidents.c.need).where(

@@ -83,6 +83,10 @@ def failed(tx: Tx, message_id: int, attempt_id: int | None, fault: Fault, ways: 
         "final": fault.final,
         "ended_at": tx.now.utc,
     }
+    if clockwork.overtaken(tx, SEND, str(message_id)):  # what is queued is the other centre's attempt
+        attempts.add(tx, message_id, MessageState.UNDELIVERABLE, **ended)
+        attempts.settle(tx, message_id)
+        return
     if attempt is None:
         attempts.add(tx, message_id, MessageState.UNDELIVERABLE, **ended)
     elif attempt.state == MessageState.QUEUED:

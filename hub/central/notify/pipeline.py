@@ -6,6 +6,7 @@ again: a text that comes twice is better than one that never comes.
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,8 @@ _AT_ONCE_AGAIN = 25
 _NOTE_AGAIN_S = 0.5
 # A little more than the channels' own limit of 10 s.
 _GRACE_S = 12.0
+# A message that was read longer ago is read again before it leaves.
+_FRESH = dt.timedelta(seconds=2)
 
 Hooks = Callable[[str], str]
 
@@ -110,8 +113,21 @@ class Sender:
             self._once_more.discard(message_id)
             self._tasks.pop(message_id, None)
 
+    async def _look(self, message_id: int) -> tuple[Draft | None, bool]:
+        """Return a message as it stands at this very moment, and whether it is this centre's for an attempt."""
+        while True:
+            asked = self._centre.clock.now().utc
+            found = await self._centre.store.read(lambda connection: self._found(connection, message_id))
+            # A process that was frozen in between holds what was true before: it looks again.
+            if self._centre.clock.now().utc - asked < _FRESH:
+                return found
+
+    def _found(self, connection: sa.Connection, message_id: int) -> tuple[Draft | None, bool]:
+        ours = (self._centre.owner, self._centre.clock.now().utc, SEND, str(message_id))
+        return _load(connection, message_id), clockwork.leased(connection, *ours)
+
     async def _attempt(self, message_id: int) -> None:
-        draft = await self._centre.store.read(lambda connection: _load(connection, message_id))
+        draft, ours = await self._look(message_id)
         if draft is None:
             await self._note(lambda tx: clockwork.unschedule(tx, SEND, str(message_id)))
             return
@@ -119,6 +135,13 @@ class Sender:
         if verdict is not None:
             log.info("message %d is held back: %s", message_id, verdict.reason)
             await self._note(lambda tx: _hold(tx, message_id, verdict))
+            return
+        if not ours:
+            # It waited for its turn until the lease was short, or another centre has overtaken this one.
+            if await self._centre.transact(lambda tx: clockwork.lease_again(tx, SEND, str(message_id))):
+                await self._attempt(message_id)
+            else:
+                log.warning("message %d is let go: another centre has it now", message_id)
             return
         now = self._centre.clock.now().utc
         ways = order.turned(self.ways.of(draft.channel, now), draft.kind)

@@ -35,8 +35,7 @@ def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by
         The site's version.
     """
     # The time is the number: hubs ignore a lower one than they hold, also from a store that was begun anew.
-    last = connection.scalar(sa.select(sa.func.max(sites.c.version)))
-    version = max(int(now.utc.timestamp()), (last or 0) + 1)
+    version = max(int(now.utc.timestamp()), (newest_version(connection) or 0) + 1)
     connection.execute(
         sites.insert().values(version=version, applied_at=now.utc, applied_by=applied_by[:64], document=text)
     )
@@ -50,6 +49,12 @@ def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by
         .values(kind=CHANGED, subject=_SUBJECT, **notice)
         .on_conflict_do_update(index_elements=["kind", "subject"], set_=notice)
     )
+    return version
+
+
+def newest_version(connection: sa.Connection) -> int | None:
+    """Return the version of the site that was applied last."""
+    version: int | None = connection.scalar(sa.select(sa.func.max(sites.c.version)))
     return version
 
 
