@@ -22,7 +22,10 @@ SUITS: dict[ChannelName, frozenset[PhoneKind]] = {
     "sms": frozenset({"mobile"}),
     "voice": frozenset({"mobile", "landline"}),
     "push": frozenset({"mobile"}),
+    "email": frozenset({"mobile", "landline"}),  # those with an address, wherever it is read
 }
+# They wake nobody at night, and nothing that they report proves that somebody saw it in time.
+QUIET: frozenset[ChannelName] = frozenset({"push", "email"})
 
 _FINAL_STEP = Step(roles=(LAST_RESORT,))
 
@@ -138,7 +141,11 @@ def role_place(zone: str, role: str) -> tuple[str, str]:
 
 def channel_for(phone: Phone, step: Step) -> ChannelName | None:
     """Return the first channel of a step that suits a phone."""
-    return next((channel for channel in step.channels if phone.kind in SUITS[channel]), None)
+    return next((channel for channel in step.channels if _suits(phone, channel)), None)
+
+
+def _suits(phone: Phone, channel: ChannelName) -> bool:
+    return phone.kind in SUITS[channel] and (channel != "email" or phone.email is not None)
 
 
 def move(

@@ -10,7 +10,7 @@ from hub.central.store.tables import links
 # 128 bits: nobody guesses one (OWASP ASVS 3.2.2 asks for 64 of a session).
 _TOKEN_BYTES = 16
 # What the text of a channel can carry as something to be opened.
-_SHOWN_BY = frozenset({"sms", "push"})
+_SHOWN_BY = frozenset({"sms", "push", "email"})
 PATH = "/l/"
 
 

@@ -157,7 +157,7 @@ class Sender:
         """Hand a message to a provider and return what is to be noted."""
         outgoing = Outgoing(
             message_id=draft.id,
-            number=draft.number,
+            number=self._address(draft),
             text=draft.text,
             key=f"message-{draft.id}",
             receipt_url=f"{self._hooks(provider.name)}/delivery?message={draft.id}",
@@ -170,6 +170,13 @@ class Sender:
         self._answered(provider)
         log.info("message %d accepted by %s", draft.id, provider.name)
         return lambda tx: outcome.sent(tx, draft.id, draft.attempt_id, provider.name, accepted.provider_ref)
+
+    def _address(self, draft: Draft) -> str:
+        """Return where a message goes; the message itself keeps the number of the phone, by e-mail too."""
+        if draft.channel != "email":
+            return draft.number
+        phone = self._centre.site.phones.get(draft.phone)
+        return phone.email or "" if phone else ""
 
     def _failed(
         self, provider: Provider, draft: Draft, error: TransientError | PermanentError

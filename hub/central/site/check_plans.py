@@ -9,6 +9,7 @@ from hub.central.escalation.hours import within
 from hub.central.escalation.plan import (
     EVERY_ZONE,
     LAST_RESORT,
+    QUIET,
     channel_for,
     choose,
     role_place,
@@ -95,6 +96,12 @@ def _step(path: Path, step: Step, zones: set[str], found: Collector) -> None:
     for key in ("roles", "channels"):
         if not getattr(step, key):
             found.error((*path, key), "it is empty, so this step reaches nobody")
+    if step.channels and QUIET.issuperset(step.channels):
+        text = f'{" and ".join(step.channels)} alone wake nobody; add "sms" or "voice"'
+        found.error((*path, "channels"), text)
+    elif step.channels and step.channels[0] in QUIET:
+        text = f"whoever has {step.channels[0]} gets nothing else in this step; put it behind the others"
+        found.warning((*path, "channels"), text)
     for key in ("wait_s", "between_s"):
         found.seconds((*path, key), getattr(step, key))
     if step.hours is not None:

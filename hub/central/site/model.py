@@ -8,7 +8,7 @@ from hub.wire.config import LinkConfig, Scalar
 
 IncidentClass = Literal["care", "technical"]
 PhoneKind = Literal["mobile", "landline"]
-ChannelName = Literal["sms", "voice", "push"]
+ChannelName = Literal["sms", "voice", "push", "email"]
 Order = Literal["all", "one-by-one"]
 Language = Literal["nb", "nn", "en"]
 OverrideKind = Literal["swap", "sick", "longer", "other"]
@@ -25,12 +25,14 @@ class Phone(_Table, frozen=True, kw_only=True):
         number: E.164.
         kind: What it can take: a landline takes calls only.
         language: Of the texts it gets; ``None`` is the site's.
+        email: Address of whoever has it, for channel ``email``.
     """
 
     id: str
     number: str
     kind: PhoneKind = "mobile"
     language: Language | None = None
+    email: str | None = None
 
 
 class Zone(_Table, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.central.escalation.hours import until, within
-from hub.central.escalation.plan import NOBODY_WAIT_S, Position, choose, move, past, steps_of
+from hub.central.escalation.plan import NOBODY_WAIT_S, Position, channel_for, choose, move, past, steps_of
 from hub.central.site.directory import Directory
-from hub.central.site.model import Site
+from hub.central.site.model import Phone, Site, Step
 from hub.domain.clock import UTC
 
 NOON = dt.datetime(2026, 11, 24, 11, 0, tzinfo=UTC)
@@ -246,6 +246,14 @@ def test_a_call_reaches_a_landline_and_the_first_channel_that_suits_is_taken() -
     by_night = move(directory(plans), "nord-1", "care", 40, NIGHT, Position(0, 0))
     assert [(t.phone.id, t.channel) for t in by_day.targets] == [("desk", "voice")]
     assert [(t.phone.id, t.channel) for t in by_night.targets] == [("duty-1", "sms")]
+
+
+def test_only_a_phone_with_an_address_gets_e_mail() -> None:
+    step = Step(roles=("duty",), channels=("email",))
+    phone = Phone(id="desk", number="+4700000013", kind="landline")
+    assert channel_for(phone, step) is None
+    addressed = msgspec.structs.replace(phone, email="desk@nord.example")
+    assert channel_for(addressed, step) == "email"
 
 
 def test_a_step_outside_its_hours_is_passed_over_at_once() -> None:

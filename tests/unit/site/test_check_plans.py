@@ -29,6 +29,9 @@ def found(text: str) -> list[str]:
         (CARE, CARE + "acknowledge_s = 0\n", "seconds above 0"),
         (STEP, STEP.replace("180", '180, hours = "22:00-22:00"'), "two different times"),
         (STEP, STEP.replace("180", "180, between_s = 0"), "seconds above 0"),
+        (STEP, STEP.replace("180", '180, channels = ["push"]'), "push alone wake nobody"),
+        (STEP, STEP.replace("180", '180, channels = ["push", "email"]'), "push and email alone wake nobody"),
+        ('id = "leader"\n', 'id = "leader"\nemail = "Kari <duty@nord.example>"\n', "write one address"),
         (NAME, NAME + "links = true\n", "write public_url"),
         (NAME, NAME + 'public_url = "http://hub.example"\n', "https://"),
         (NAME, NAME + "link_h = 0\n", "1 to 168 hours"),
@@ -38,6 +41,13 @@ def found(text: str) -> list[str]:
 def test_what_is_wrong_is_found(old: str, new: str, complaint: str) -> None:
     assert old in SITE
     assert any(line.startswith("error") and complaint in line for line in found(SITE.replace(old, new, 1)))
+
+
+def test_what_wakes_nobody_and_goes_before_a_text_is_a_warning() -> None:
+    first = found(SITE.replace(STEP, STEP.replace("180", '180, channels = ["email", "sms"]')))
+    assert any(line.startswith("warning") and "put it behind" in line for line in first)
+    last = found(SITE.replace(STEP, STEP.replace("180", '180, channels = ["sms", "email"]')))
+    assert not any("put it behind" in line for line in last)
 
 
 def test_a_role_is_to_be_filled_in_the_hours_of_its_steps_only() -> None:

@@ -28,7 +28,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         message_id: Its number in the store.
-        number: Where to, E.164.
+        number: Where to, E.164; on channel ``email`` an address, empty where the phone has none.
         text: What to say.
         key: The same for every attempt at this message: a provider that knows such keys sends it once.
         receipt_url: Where the provider reports what became of it.

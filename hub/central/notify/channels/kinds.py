@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
-from hub.central.notify.channels import elks, elks_voice, link, modem, sveve, twilio, twilio_voice
+from hub.central.notify.channels import elks, elks_voice, email_smtp, link, modem, sveve, twilio, twilio_voice
 from hub.central.notify.channels.base import Provider
 
 # A new provider is one line here: the settings that its entry in ``[[providers]]`` has, whose tag is its ``kind``,
@@ -14,6 +14,7 @@ KINDS: Mapping[type[msgspec.Struct], Callable[[Any, str], Provider]] = {
     elks.Settings: elks.make,
     elks_voice.Settings: elks_voice.make,
     sveve.Settings: sveve.make,
+    email_smtp.Settings: email_smtp.make,
     link.Settings: link.make,
     modem.Settings: modem.make,
     twilio.Settings: twilio.make,
