@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -14,13 +15,13 @@ from firmware_sim.devices.gsm.modem import GsmModem as Simulated
 from firmware_sim.home import Home, specs_of
 from hub.central.centre import Centre, Tx
 from hub.central.listening import listen_to
-from hub.central.notify.channels import modem
-from hub.central.notify.channels.base import Outgoing
+from hub.central.notify.channels import http, kinds, modem
+from hub.central.notify.channels.base import Listening, Outgoing
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
 from hub.central.store.tables import attempts, incidents, messages, replies
 from hub.domain.clock import Now, boottime
-from hub.domain.errors import RefusedError, TransientError
+from hub.domain.errors import PermanentError, RefusedError, TransientError
 from tests.fakes.ward import DUTY, LEADER, START, STRANGER, HandClock, ObedientProvider, open_centre, raised
 
 # Seconds of the modem's in one of ours: its waits are long.
@@ -239,6 +240,24 @@ async def test_without_a_port_or_a_sim_the_next_provider_has_its_turn_at_once(tm
     nowhere._troubles["sim_missing"] = "SIM not inserted"
     with pytest.raises(TransientError, match="sim_missing SIM not inserted"):
         await nowhere.send(outgoing())
+
+
+async def test_a_text_that_took_too_long_and_arrives_is_delivered_all_the_same(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "TOTAL_S", 0.05)
+    chain.far.prompt_s = 0.2
+    await raised(chain.centre)
+    await chain.until_attempts(("modem", "delivered"), ("other", "sent"))
+    await chain.until_states((DUTY, "delivered"))
+
+
+async def test_what_it_needs_is_said_when_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (account,) = msgspec.convert([{"kind": "modem", "port": str(tmp_path / "gsm")}], tuple[kinds.Account])
+    assert isinstance(kinds.make(account, ""), Listening)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(PermanentError, match=r"welfare-hub\[modem\]"):
+        kinds.make(account, "")
 
 
 def outgoing(number: str = LEADER) -> Outgoing:
