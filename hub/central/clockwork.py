@@ -82,12 +82,11 @@ def lease_again(tx: Tx, kind: str, subject: str) -> bool:
     """Lease a row for another attempt, as if it were new when it is gone; ``False``: it is another centre's."""
     insert = sql.insert(tx.connection, due)
     lease = {"leased_by": tx.owner, "leased_until": tx.now.utc + LEASE}
-    leased = tx.connection.execute(
-        insert.values(at=tx.now.utc, kind=kind, subject=subject, attempts=0, **lease).on_conflict_do_update(
-            index_elements=["kind", "subject"], set_=lease, where=sa.or_(due.c.leased_by == tx.owner, _free(tx))
-        )
+    mine = sa.or_(due.c.leased_by == tx.owner, _free(tx))
+    leased = insert.values(at=tx.now.utc, kind=kind, subject=subject, attempts=0, **lease).on_conflict_do_update(
+        index_elements=["kind", "subject"], set_=lease, where=mine
     )
-    return leased.rowcount > 0
+    return tx.connection.scalar(leased.returning(due.c.id)) is not None
 
 
 def overtaken(tx: Tx, kind: str, subject: str) -> bool:
