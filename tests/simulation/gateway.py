@@ -49,8 +49,9 @@ class SimGateway:
 
     @property
     def mood(self) -> str:
-        """How it behaves now."""
-        return [mood for since, mood in self._moods if since <= self._world.now][-1]
+        """How it behaves towards one who asks now."""
+        mood = [mood for since, mood in self._moods if since <= self._world.now][-1]
+        return self._world.rng.choice(("good", "down", "hung", "drops")) if mood == "flaky" else mood
 
     def line(self, centre: SimCentre) -> "Line":
         """Return a centre's line to it."""

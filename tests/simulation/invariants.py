@@ -3,12 +3,15 @@
 from typing import TYPE_CHECKING
 
 from hub.central.escalation import plan
+from tests.simulation.centre import START
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # A centre that has asked whether a text is needed hands it over at once.
 _AT_ONCE_S = 0.5
+# Providers that fail (10 s each), the wait until all are tried again (30 s), the lease of a dead centre (30 s).
+_LEAVES_S = 120.0
 # From a press to the phone, when nothing goes wrong.
 _QUICK_S = 20.0
 
@@ -19,6 +22,7 @@ SELECT id, state FROM incidents WHERE state != 'closed' AND NOT EXISTS (
 _UNSENT = """
 SELECT id FROM messages WHERE state = 'queued' AND NOT EXISTS (
   SELECT 1 FROM due WHERE kind = 'message.send' AND subject = CAST(messages.id AS TEXT))"""
+_WAITING = "SELECT id, created_at FROM messages WHERE state = 'queued'"
 _OPEN = "SELECT id, state, zone, incident_class, severity FROM incidents"
 _NEWS = "SELECT id, incident_id, event, actor, detail FROM incident_events WHERE id > ? ORDER BY id"
 _SENT = "SELECT message_id, provider, provider_ref, state FROM attempts WHERE provider_ref IS NOT NULL"
@@ -41,6 +45,7 @@ class Invariants:
             self._world.breaks(f"incident {number} is {state} and has no next action")
         for (number,) in rows(_UNSENT):
             self._world.breaks(f"message {number} waits to leave and nothing will send it")
+        self._leave()
         self._note_states()
         self._causes()
         self._deliveries()
@@ -54,9 +59,9 @@ class Invariants:
             self._world.breaks(f"message {message_id} leaves for incident {number}, which is {state}")
 
     def settled(self) -> bool:
-        """Tell whether each incident is taken, closed, or was shown by a phone since the calm began."""
+        """Tell whether no message waits and each incident is taken, closed, or was shown since the calm began."""
         reached, calm_at = self._world.reached, self._world.script.calm_at
-        return all(
+        return not self._world.database.rows(_WAITING) and all(
             state != "alerting" or reached.get(number, -1.0) > max(since, calm_at)
             for number, (state, since) in self._state.items()
         )
@@ -74,6 +79,14 @@ class Invariants:
         for number, outcome in rows("SELECT id, outcome FROM incidents WHERE state = 'closed'"):
             if outcome is None:
                 world.breaks(f"incident {number} is closed without an outcome")
+
+    def _leave(self) -> None:
+        """In the calm each message leaves, or is known not to."""
+        world = self._world
+        for message_id, created_at in world.database.rows(_WAITING):
+            since = created_at / 1e6 - START.timestamp()
+            if world.now - max(since, world.script.calm_at) > _LEAVES_S:
+                world.breaks(f"message {message_id} has waited {world.now - since:.0f} s to leave")
 
     def _note_states(self) -> None:
         world = self._world

@@ -21,6 +21,7 @@ from tests.simulation.world import World
 
 _AT_ONCE = 25
 _COLLECT_EVERY = 50
+_TELL_EVERY = 1000
 
 
 class Played(NamedTuple):
@@ -71,6 +72,9 @@ def _play_all(seeds: range) -> int:
         if played.broken is not None:
             _say("\n".join(played.trace))
             return _tell(played)
+        if count % _TELL_EVERY == 0:
+            _say(f"{count:,} seeds in {boottime() - began:.0f} s")
+            sys.stdout.flush()
     took = boottime() - began
     _say(f"{count:,} seeds in {took:.0f} s ({count / max(took, 0.001):.0f} a second): every invariant held")
     return 0

@@ -10,7 +10,21 @@ from hub.domain.codes import Kind
 
 # How a provider may behave. After the calm each is good again, or another of its channel is.
 GOOD = "good"
-TROUBLES = ("slow", "hung", "down", "refuses", "account", "drops", "lies", "mute", "twice", "late", "fails")
+TROUBLES = (
+    "slow",
+    "hung",
+    "down",
+    "refuses",
+    "account",
+    "drops",
+    "lies",
+    "mute",
+    "twice",
+    "late",
+    "fails",
+    "flaky",
+    "flaky",
+)
 # What may last for ever when another provider of the channel works: what it says of itself is true, or nothing.
 LASTING = ("hung", "down", "account", "drops", "fails", "mute")
 HABITS = ("prompt", "prompt", "late", "never", "wrong", "bare", "no", "forgets", "echo")

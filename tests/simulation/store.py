@@ -19,7 +19,7 @@ class Watch(Protocol):
         """A transaction is about to begin: the moment to be slow, to fail or to be killed."""
 
     def committed(self) -> None:
-        """A transaction was committed: the moment to look at what holds."""
+        """A transaction that changed something was committed: the moment to look at what holds."""
 
     async def after(self) -> None:
         """It was committed, and whoever asked does not know it yet."""
@@ -63,13 +63,15 @@ class Door:
         await self._watch.before()
         raw = self._database.raw
         raw.execute("BEGIN IMMEDIATE")
+        before = raw.total_changes
         try:
             result = work(self._database.connection)
         except BaseException:
             raw.execute("ROLLBACK")
             raise
         raw.execute("COMMIT")
-        self._watch.committed()
+        if raw.total_changes != before:
+            self._watch.committed()
         await self._watch.after()
         return result
 

@@ -11,7 +11,8 @@ from hub.central.notify import outcome, pipeline, replies
 from hub.central.notify.words import Answer, Word, read
 from tests.simulation import run, script
 
-_SEEDS = 60
+# Something that is broken is found within so many seeds; CI plays 10,000.
+_SEEDS = 150
 
 
 def found() -> str:
@@ -24,7 +25,7 @@ def found() -> str:
 
 
 def test_a_seed_plays_the_same_run_to_the_last_line() -> None:
-    assert [run.play(seed) for seed in (3, 8, 3, 8)] == 2 * [run.play(3), run.play(8)]
+    assert [run.play(seed) for seed in (4, 7)] == [run.play(4), run.play(7)]
 
 
 def test_the_seeds_hold_what_the_simulation_is_about() -> None:
@@ -38,11 +39,8 @@ def test_the_seeds_hold_what_the_simulation_is_about() -> None:
     assert any(one.undisturbed for one in scripts)
 
 
-@pytest.mark.parametrize("first", [0])
-def test_every_invariant_holds(first: int) -> None:
-    assert [(seed, run.play(seed).broken) for seed in range(first, first + 25)] == [
-        (seed, None) for seed in range(first, first + 25)
-    ]
+def test_every_invariant_holds() -> None:
+    assert [run.play(seed).broken for seed in range(15)] == [None] * 15
 
 
 def _forgets(kind: str, every: int) -> Callable[..., None]:
@@ -58,12 +56,14 @@ def _forgets(kind: str, every: int) -> Callable[..., None]:
 
 
 def test_a_next_action_that_is_lost_now_and_then_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clockwork, "schedule", _forgets(engine.STEP, 50))
+    monkeypatch.setattr(clockwork, "schedule", _forgets(engine.STEP, 20))
     assert "has no next action" in found()
 
 
 def test_a_text_that_leaves_for_what_is_closed_or_taken_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Either would do without the other.
     monkeypatch.setattr(pipeline, "held", lambda _draft, _channels: None)
+    monkeypatch.setattr(outcome, "_needed", lambda _tx, _row: True)
     assert "leaves for incident" in found()
 
 
@@ -87,7 +87,7 @@ def test_a_text_that_counts_as_sent_before_it_is_accepted_is_found(monkeypatch: 
 def test_leases_that_nobody_takes_over_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clockwork, "_release_own", lambda _tx: None)
     monkeypatch.setattr(clockwork, "LEASE", 1000 * clockwork.LEASE)
-    assert "no phone shows it" in found()
+    assert "to leave" in found()
 
 
 def test_a_press_that_is_receipted_before_it_is_kept_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
