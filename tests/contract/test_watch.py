@@ -129,6 +129,7 @@ async def test_an_alarm_that_nobody_takes_up_is_told_after_half_a_minute(watch: 
     assert await watch.look() == []
 
 
+@pytest.mark.slow
 async def test_a_writer_that_is_stuck_does_not_silence_it(watch: Watch) -> None:
     watch.desk.store._writers.waiting._mono = lambda: watch.desk.clock.mono
     free, writers = threading.Event(), 4
