@@ -3,11 +3,12 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from hub.central import presence
+from hub.central import presence, settings
 from hub.central.clockwork import LEASE
 from hub.central.incidents import desk as incident_desk
 from hub.central.incidents.desk import Finding
@@ -24,7 +25,7 @@ from hub.central.store.tables import attempts, due, hubs
 from hub.central.supervision import device_need
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
-from hub.domain.errors import TransientError
+from hub.domain.errors import MalformedError, TransientError
 from hub.wire.mqtt import MqttLink, MqttSettings
 from tests.fakes.centre import DeskCentre
 from tests.fakes.postgres import Postgres
@@ -206,3 +207,18 @@ def test_a_centre_that_stands_still_in_a_transaction_holds_it_for_ten_seconds(po
         store.write_now(frozen)
     assert store.write_now(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one()) == 1
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("share", "store", "complaint"),
+    [
+        ("centres", "sqlite:///central.db", "several centres need one PostgreSQL"),
+        ("a/#", "postgresql://x", "group"),
+    ],
+)
+def test_what_cannot_be_shared_is_said(tmp_path: Path, share: str, store: str, complaint: str) -> None:
+    path = tmp_path / "centre.toml"
+    head = f'share = "{share}"\nstore = "{store}"\nhook_secret = "{"0" * 32}"\nproviders = []\n'
+    path.write_text(head + '[mqtt]\nclient_id = "centre"\n')
+    with pytest.raises(MalformedError, match=f'key "share": .*{complaint}'):
+        settings.load(path)
