@@ -80,7 +80,7 @@ class TwoCentres(Chain):
             await self.desks["second"].sign_in(USER, self.password)
             return True
 
-        await self.until(signed_in, 20, "the second centre serves")
+        await self.until(signed_in, 60, "the second centre serves")
         return self
 
     async def __aexit__(self, *error: object) -> None:
