@@ -80,7 +80,11 @@ class TwoCentres(Chain):
             await self.desks["second"].sign_in(USER, self.password)
             return True
 
-        await self.until(signed_in, 60, "the second centre serves")
+        try:
+            await self.until(signed_in, 60, "the second centre serves")
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *error: object) -> None:
