@@ -23,6 +23,8 @@ FYI = "fyi"
 
 # No delivery reported after this: the next way is tried (reference: one minute to the next channel).
 RECEIPT_WAIT = dt.timedelta(seconds=60)
+# A call rings and is read out twice before anybody can say what became of it.
+CALL_WAIT = dt.timedelta(seconds=90)
 
 
 class Fault(NamedTuple):
@@ -66,7 +68,9 @@ def sent(tx: Tx, message_id: int, attempt_id: int | None, provider: str, provide
         sent_at=row.sent_at or tx.now.utc,
     )
     if state is MessageState.SENT and row.channel != FYI:
-        clockwork.schedule(tx, tx.now.utc + RECEIPT_WAIT, RECEIPT, str(message_id))
+        clockwork.schedule(
+            tx, tx.now.utc + (CALL_WAIT if row.channel == "voice" else RECEIPT_WAIT), RECEIPT, str(message_id)
+        )
     _note(tx, row, "sent", f"attempt {row.attempts + 1}")
 
 
@@ -108,6 +112,16 @@ def not_delivered(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str, w
         )
         if _go_on(tx, row, ways, reason=reason):
             _note(tx, row, "send_failed", reason)
+
+
+def not_taken(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str) -> None:
+    """The phone rang and nobody took the call: the next person has their turn, not the next provider."""
+    if attempt.state == MessageState.SENT:
+        attempts.change(
+            tx, attempt.id, state=MessageState.UNDELIVERABLE, reason=reason, final=True, ended_at=tx.now.utc
+        )
+        attempts.withdraw(tx, row.id, MessageState.CANCELLED, reason)
+        _ended(tx, row, attempts.settle(tx, row.id, reason=reason), reason)
 
 
 def no_receipt(tx: Tx, message_id: int, ways: Ways) -> None:

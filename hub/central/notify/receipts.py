@@ -58,7 +58,9 @@ def _unnamed(tx: Tx, message_id: int, provider: str) -> int:
 
 
 def _failed(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any] | None, report: Report, ways: Ways) -> None:
-    if attempt is not None:
+    if attempt is not None and report.person:
+        outcome.not_taken(tx, row, attempt, report.reason)
+    elif attempt is not None:
         outcome.not_delivered(tx, row, attempt, report.reason or "the provider reports that it failed", ways)
     elif row.state == MessageState.QUEUED:
         raise TransientError(f"message {row.id} is being sent; report again")

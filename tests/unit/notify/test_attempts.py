@@ -156,6 +156,24 @@ async def test_reported_as_failed_the_next_provider_has_its_turn(town: Town) -> 
     assert await town.states() == [("p-duty", "undeliverable"), ("p-leader", "sent")]
 
 
+async def test_a_call_that_nobody_takes_is_the_next_persons_not_the_next_providers(town: Town) -> None:
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+    told = Report(
+        provider_ref="ref-1",
+        status=ReceiptStatus.FAILED,
+        at=START,
+        message_id=message_id,
+        reason="not answered",
+        person=True,
+    )
+    await town.centre.transact(lambda tx: receipts.reported(tx, town.one, told, town.ways))
+    await town.sender.close()
+    assert await town.rows(message_id) == [("one", "undeliverable")]
+    assert await town.states() == [("p-duty", "undeliverable"), ("p-leader", "sent")]
+
+
 async def test_two_providers_may_call_two_messages_the_same(town: Town) -> None:
     town.one.errors = [DOWN]
     first, second = await raised(town.centre, "r-1"), await raised(town.centre, "r-2")

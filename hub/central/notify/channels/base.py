@@ -87,6 +87,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         at: When that was, by the provider's clock.
         message_id: Our number, where the report bears it.
         reason: Why it failed, in the provider's code and words.
+        person: It failed at the person, who did not take the call: another provider would fare no better.
     """
 
     provider_ref: str
@@ -94,6 +95,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     at: dt.datetime
     message_id: int | None = None
     reason: str = ""
+    person: bool = False
 
 
 class Inbound(msgspec.Struct, frozen=True, kw_only=True):

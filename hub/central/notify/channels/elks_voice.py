@@ -101,7 +101,10 @@ class ElksVoice:
             state = http.required(hook.form, "state")
             if state not in _ENDS:
                 raise MalformedError("'state' is unknown")
-            return (voice.ended(http.required(hook.form, "id"), message_id, _ENDS[state], hook.now),)
+            called = http.required(hook.form, "id")
+            # "failed" is also what a number is that could not be called at all.
+            person = state != "failed"
+            return (voice.ended(called, message_id, _ENDS[state], hook.now, person=person),)
         if hook.what != "voice" or message_id is None:
             raise MalformedError(f"{NAME} has no hook {hook.what!r} without a message")
         result = http.required(hook.form, "result")

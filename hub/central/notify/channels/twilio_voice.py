@@ -22,6 +22,8 @@ _ENDS = {
     "failed": "the call failed",
     "canceled": "the call was cancelled",
 }
+#: It never rang: another provider may do better.
+_NOT_PLACED = frozenset({"failed", "canceled"})
 _UNDER_WAY = frozenset({"queued", "initiated", "ringing", "in-progress"})
 #: Who has answered hears nothing until it is known that she is no machine; theirs would be 30 s.
 _DETECT_S = 5
@@ -134,4 +136,5 @@ def _report(hook: Hook, call: str, message_id: int | None) -> Report:
     if status not in _ENDS:
         raise MalformedError("'CallStatus' is unknown")
     machine = hook.form.get("AnsweredBy", "").startswith(_MACHINES)
-    return voice.ended(call, message_id, "a machine answered" if machine else _ENDS[status], hook.now)
+    said = "a machine answered" if machine else _ENDS[status]
+    return voice.ended(call, message_id, said, hook.now, person=machine or status not in _NOT_PLACED)

@@ -44,10 +44,17 @@ def pressed(call: str, message_id: int, digits: str, now: dt.datetime) -> tuple[
     return (ended(call, message_id, "no key was pressed", now),)
 
 
-def ended(call: str, message_id: int | None, reason: str, now: dt.datetime) -> Report:
-    """Return that a call led nowhere.
+def ended(call: str, message_id: int | None, reason: str, now: dt.datetime, *, person: bool = True) -> Report:
+    """Return that a call led nowhere; ``person``: because whoever it rang at did not take it.
 
     The end of a call is told after its keys. Who pressed one has been heard: such a message is no longer *sent*,
     and this report changes nothing.
     """
-    return Report(provider_ref=call, message_id=message_id, status=ReceiptStatus.FAILED, at=now, reason=reason)
+    return Report(
+        provider_ref=call,
+        message_id=message_id,
+        status=ReceiptStatus.FAILED,
+        at=now,
+        reason=reason,
+        person=person,
+    )
