@@ -88,6 +88,7 @@ class SimCentre:
         """Kill the process: what it had in memory is gone, what it had committed stays."""
         self._world.say(f"{self.name} is killed")
         self.alive, self.jump_s = False, 0.0
+        self._world.calm_at = max(self._world.calm_at, self._world.now + back_s)
         for task in [*self._tasks, *self._sender._tasks.values()]:
             task.cancel()
         asyncio.get_running_loop().call_later(back_s, self.begin)
@@ -128,7 +129,8 @@ class SimCentre:
     async def step(self) -> None:
         """Live on for a step, or be killed here."""
         self._steps += 1
-        if self.alive and self._deaths and self._steps >= self._deaths[0][0]:
+        mortal = self.alive and self._world.now < self._world.script.calm_at
+        if mortal and self._deaths and self._steps >= self._deaths[0][0]:
             self.kill(self._deaths.pop(0)[1])
         await asyncio.sleep(0)
 

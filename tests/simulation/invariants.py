@@ -22,7 +22,10 @@ SELECT id, state FROM incidents WHERE state != 'closed' AND NOT EXISTS (
 _UNSENT = """
 SELECT id FROM messages WHERE state = 'queued' AND NOT EXISTS (
   SELECT 1 FROM due WHERE kind = 'message.send' AND subject = CAST(messages.id AS TEXT))"""
-_WAITING = "SELECT id, created_at FROM messages WHERE state = 'queued'"
+# A provider that has refused a message is not asked again: where the others are down, the plan's next step helps.
+_WAITING = """
+SELECT id, created_at FROM messages WHERE state = 'queued' AND NOT EXISTS (
+  SELECT 1 FROM attempts WHERE message_id = messages.id AND final)"""
 _OPEN = "SELECT id, state, zone, incident_class, severity FROM incidents"
 _NEWS = "SELECT id, incident_id, event, actor, detail FROM incident_events WHERE id > ? ORDER BY id"
 _SENT = "SELECT message_id, provider, provider_ref, state FROM attempts WHERE provider_ref IS NOT NULL"
@@ -60,7 +63,7 @@ class Invariants:
 
     def settled(self) -> bool:
         """Tell whether no message waits and each incident is taken, closed, or was shown since the calm began."""
-        reached, calm_at = self._world.reached, self._world.script.calm_at
+        reached, calm_at = self._world.reached, self._world.calm_at
         return not self._world.database.rows(_WAITING) and all(
             state != "alerting" or reached.get(number, -1.0) > max(since, calm_at)
             for number, (state, since) in self._state.items()
@@ -85,7 +88,7 @@ class Invariants:
         world = self._world
         for message_id, created_at in world.database.rows(_WAITING):
             since = created_at / 1e6 - START.timestamp()
-            if world.now - max(since, world.script.calm_at) > _LEAVES_S:
+            if world.now - max(since, world.calm_at) > _LEAVES_S:
                 world.breaks(f"message {message_id} has waited {world.now - since:.0f} s to leave")
 
     def _note_states(self) -> None:
@@ -103,7 +106,7 @@ class Invariants:
     def _reached(self, number: int, zone: str, severity: int, since: float) -> None:
         world, script = self._world, self._world.script
         last = world.reached.get(number, 0.0)
-        waited = world.now - max(since, last, script.calm_at)
+        waited = world.now - max(since, last, world.calm_at)
         most = script.round_s(zone, "care", severity)
         if waited > most:
             world.breaks(

@@ -36,6 +36,7 @@ class World:
         seed: Of the chances that are taken on the way.
 
     Attributes:
+        calm_at: From when on nothing new goes wrong, and whoever was killed before is back.
         trace: What happened, a line each, with the virtual second.
         broken: The first invariant that did not hold, or ``None``.
         said: The texts that phones sent, by the provider's name for them.
@@ -48,6 +49,7 @@ class World:
         self.database = database
         self.script = script
         self.rng = random.Random(~seed)
+        self.calm_at = script.calm_at
         self.trace: list[str] = []
         self.broken: str | None = None
         self.said: dict[str, Said] = {}
@@ -120,7 +122,7 @@ class World:
     def committed(self) -> None:
         """A centre has committed: look."""
         self.invariants.look()
-        everything = len(self.kept) == len(self.script.presses) and self.now > self.script.calm_at
+        everything = len(self.kept) == len(self.script.presses) and self.now > self.calm_at
         if everything and not self.script.patient and self.invariants.settled():
             self._over.set()
 
