@@ -44,7 +44,14 @@ def test_a_key_is_answered(speech_url: str, text: str, action: dict[str, object]
 )
 def test_every_end(state: str, reason: str) -> None:
     (report,) = provider().hook(Call("delivery", {"id": "c1", "state": state}, ABOUT).hook("46elks-voice"))
-    assert report == Report(provider_ref="c1", message_id=7, status=ReceiptStatus.FAILED, at=NOW, reason=reason)
+    assert report == Report(
+        provider_ref="c1",
+        message_id=7,
+        status=ReceiptStatus.FAILED,
+        at=NOW,
+        reason=reason,
+        person=reason != "not answered",
+    )
 
 
 @pytest.mark.parametrize(
