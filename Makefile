@@ -1,7 +1,7 @@
 # make demo              the whole chain on this machine, with a story   (ARGS=--once: played once and judged)
 # make test              lint, types, contracts between modules, and all tests that take seconds
 # make prove             what takes longer: kills, freezes, two centres, benchmarks, scenarios of hours and days
-# make simulate          ten thousand seeded runs in virtual time, each looked at after every step   (SEEDS=1000000)
+# make simulate          seeded runs of escalation in virtual time, each looked at after every step   (SEEDS=10000)
 # make bench             the figures, as JSON
 # make fuzz              hostile bytes for every codec, a minute each
 # make lint              ruff, mypy and import-linter alone
