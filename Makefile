@@ -1,6 +1,7 @@
 # make demo              the whole chain on this machine, with a story   (ARGS=--once: played once and judged)
-# make test              everything that proves it: lint, types, contracts between modules, all tests
-# make scenarios         the shipped scenarios, hours and days in minutes, each judged
+# make test              lint, types, contracts between modules, and all tests that take seconds
+# make prove             what takes longer: kills, freezes, two centres, benchmarks, scenarios of hours and days
+# make simulate          seeded runs of escalation in virtual time, each looked at after every step   (SEEDS=10000)
 # make bench             the figures, as JSON
 # make fuzz              hostile bytes for every codec, a minute each
 # make lint              ruff, mypy and import-linter alone
@@ -9,10 +10,11 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
+SEEDS ?= 10000
 # Both start many processes; without bytecode on the disk each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test scenarios bench fuzz lint lock clean
+.PHONY: demo test prove simulate bench fuzz lint lock clean
 
 demo:
 	@scripts/install demo
@@ -22,12 +24,16 @@ test:
 	@scripts/install-servers
 	@scripts/install test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not played" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
-scenarios:
+prove:
 	@scripts/install-servers
 	@scripts/install test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m played tests/scenario $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow $(ARGS)
+
+simulate:
+	@scripts/install test
+	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) $(ARGS)
 
 bench:
 	@scripts/install-servers

@@ -27,12 +27,14 @@ class Outgoing(NamedTuple):
         recipient: ``+`` and digits.
         text: Its letters.
         valid_s: After this it is not worth sending any more, neither by us nor by the service centre.
+        leaves_within_s: After this it is given up where the network has not taken it; ``None``: ``valid_s``.
     """
 
     id: str
     recipient: str
     text: str
     valid_s: float = 3600.0
+    leaves_within_s: float | None = None
 
 
 class SentPart(NamedTuple):
@@ -101,7 +103,7 @@ class Outbox:
         except MalformedError as error:
             return [Failed(text.id, str(error), again=False)]
         self._next_reference = (self._next_reference + 1) % 256
-        self._ends[text.id] = mono + text.valid_s
+        self._ends[text.id] = mono + (text.valid_s if text.leaves_within_s is None else text.leaves_within_s)
         self._queue += [Message(text, part, at, len(parts)) for at, part in enumerate(parts, start=1)]
         return []
 

@@ -40,7 +40,8 @@ port = {broker}
 port = {http}
 public_url = "http://127.0.0.1:{http}"
 
-[elks]
+[[providers]]
+kind = "46elks"
 base_url = "http://127.0.0.1:{provider}"
 username = "bench"
 password = "bench"

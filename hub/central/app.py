@@ -14,8 +14,10 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from hub.central import commander, dose, presence
+from hub.central import commander, dose, logs, presence, shifts
+from hub.central.api import hooks
 from hub.central.api.app import create_app
+from hub.central.audit.anchor import Anchors
 from hub.central.auditor import Auditor, phones_unreachable
 from hub.central.bulletin import News
 from hub.central.centre import Centre, Tx
@@ -23,12 +25,17 @@ from hub.central.clockwork import Clockwork
 from hub.central.commander import Commander
 from hub.central.commissioning import mode, route
 from hub.central.commissioning.untaken import untaken
-from hub.central.escalation import engine
+from hub.central.escalation import engine, limits
 from hub.central.history import History, Outbox, SqlHistory, influx_history
 from hub.central.listener import Listener
+from hub.central.listening import listen_to
+from hub.central.maintenance import holding
+from hub.central.maintenance import service as maintenance
+from hub.central.metrics.route import Gauges
 from hub.central.notify import outbox, receipts
-from hub.central.notify.channels.elks import ElksChannel
+from hub.central.notify.channels import kinds
 from hub.central.notify.pipeline import Sender
+from hub.central.notify.ways import Ways
 from hub.central.presence import Presence
 from hub.central.settings import Http, Settings, load
 from hub.central.site.apply import CHANGED, load_current
@@ -36,9 +43,14 @@ from hub.central.site.directory import Directory
 from hub.central.site.keeper import SiteKeeper
 from hub.central.store.engine import Store
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
+from hub.central.synthetic.ping import Switch
+from hub.central.synthetic.runner import Runner
 from hub.central.tasks import keep_running
-from hub.domain.clock import SteadyClock
+from hub.central.watch import troubles
+from hub.central.watch.door import impatient
+from hub.domain.clock import Clock
 from hub.domain.errors import PermanentError, TransientError
+from hub.wire.systemd import Notifier
 from rules.loader import standard
 
 log = logging.getLogger(__name__)
@@ -61,26 +73,27 @@ async def run(settings: Settings) -> None:
         PermanentError: The store cannot be opened, or no site was applied to it.
     """
     store = Store(settings.store)
-    clock = SteadyClock()
+    clock = store.clock
     centre = Centre(store, clock, _site(store), settings.owner)
     heard = Presence()
     supervision = Supervision(heard)
-    listener = Listener(centre, heard, supervision, standard(), settings.mqtt)
+    listener = Listener(centre, heard, supervision, standard(), settings.mqtt, settings.share)
     keeper = SiteKeeper(centre, supervision, listener.readings.link, listener.connected_again)
-    elks = settings.elks
-    channel = ElksChannel(elks.base_url, elks.username, elks.password, elks.sender)
-    hooks_url = f"{settings.http.public_url}/hooks/46elks/{settings.hook_secret}"
-    sender = Sender(centre, {"sms": channel}, hooks_url)
+    desk = _hooks(settings)
+    sender = Sender(centre, desk.ways, desk.address)
     teller = Commander(centre, listener.readings.link)
     clockwork = _clockwork(centre, supervision, keeper, sender, teller)
     await centre.transact(keeper.arm)
+    auditor = _auditor(centre, listener, settings)
+    notifier = Notifier()
     history, history_loops = _history(settings, store, clock)
     app = create_app(
         centre,
         history,
-        hook_secret=settings.hook_secret,
+        hooks=desk,
         secure_cookies=settings.http.secure_cookies,
-        checks={"broker": lambda: heard.listening_since is not None},
+        checks={"broker": lambda: heard.listening_since is not None, "auditor": lambda: auditor.unfit() is None},
+        gauges=Gauges(token=settings.metrics.token, ages=auditor.ages, fit=lambda: auditor.unfit() is None),
     )
     server, listening = _serve(settings.http, app)
     loops: dict[str, Callable[[], Awaitable[None]]] = {
@@ -90,13 +103,20 @@ async def run(settings: Settings) -> None:
         "reading lane": lambda: listener.run(listener.readings),
         "clockwork": clockwork.run,
         "site keeper": keeper.run,
-        "auditor": Auditor(centre, clock).run,
+        "anchors": Anchors(centre).run,
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
+        **({} if store.is_sqlite else {"site watch": keeper.watch}),
+        **(_rounds(centre, settings, auditor) | listen_to(centre, desk.ways)),
+        "watchdog": lambda: notifier.run(auditor.looking),
     }
     tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
+    auditor.start()
+    notifier.notify("READY=1")
     await _until_told()
+    notifier.notify("STOPPING=1")
+    auditor.close()
     log.info("stopping: what is on its way out is let go first")
     app.state.services.ended.set()
     server.should_exit = True
@@ -104,8 +124,17 @@ async def run(settings: Settings) -> None:
     await _cancel(tasks)
     await listener.alarms.link.close()
     await listener.readings.link.close()
-    await channel.close()
+    await desk.ways.close()
     store.close()
+
+
+def _hooks(settings: Settings) -> hooks.Desk:
+    """Make the providers, each told the address of its hooks."""
+    url, secret = settings.http.public_url, settings.hook_secret
+    ways = Ways(
+        kinds.make(account, hooks.address(url, secret, kinds.kind_of(account))) for account in settings.providers
+    )
+    return hooks.Desk(url, secret, ways)
 
 
 def _site(store: Store) -> Directory:
@@ -124,7 +153,9 @@ def _clockwork(
         {
             engine.STEP: engine.step_due,
             engine.DEADLINE: engine.deadline_due,
-            outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject)),
+            limits.LIMIT: limits.passed,
+            holding.END: maintenance.over,
+            outbox.RECEIPT: lambda tx, subject: receipts.overdue(tx, int(subject), sender.ways),
             dose.WINDOW: dose.window_ended,
             HUB: supervision.hub_due,
             DEVICE: supervision.device_due,
@@ -134,13 +165,34 @@ def _clockwork(
             commander.ANSWER: commander.unanswered,
             mode.END: mode.over,
             route.UNTAKEN: partial(untaken, rules=standard()),
+            **shifts.HANDLERS,
         },
         {outbox.SEND: lambda subject: sender.start(int(subject)), commander.TELL: teller.start},
     )
 
 
+def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
+    """Give the auditor eyes and a door of its own."""
+    queues = {
+        troubles.ALARM: listener.alarms.unkept,
+        troubles.READING: listener.readings.unkept,
+        troubles.WRITER: centre.store.waiting,
+    }
+    door = Store(impatient(settings.store))
+    return Auditor(centre, door, door.clock, queues, asyncio.get_running_loop())
+
+
+def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Let test alarms make their rounds, where the settings have them."""
+    watch = settings.watch
+    if watch is None:
+        return {}
+    switch = Switch(watch.ping_url) if watch.ping_url else None
+    return {"rounds": Runner(centre, watch, switch, auditor.unfit).run}
+
+
 def _history(
-    settings: Settings, store: Store, clock: SteadyClock
+    settings: Settings, store: Store, clock: Clock
 ) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
     """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
     if settings.influx is None:
@@ -200,9 +252,8 @@ def main(path: Path) -> None:
     Raises:
         HubError: The settings are wrong, or the store cannot be used.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    settings = load(path)
+    logs.set_up(settings.log.format, logs.secrets_in(settings))
     # The writer's thread must not keep an alarm waiting for Python's usual 5 ms.
     sys.setswitchinterval(0.001)
-    asyncio.run(run(load(path)))
+    asyncio.run(run(settings))

@@ -1,52 +1,143 @@
-"""Watches what must never happen: an open incident without a next action, a clock that somebody has set."""
+"""Watches what must never happen, in a thread of its own, over a connection of its own, by a clock of its own.
+
+What it watches cannot silence it: it does not wait for the event loop, nor for the writers' queue. What it
+finds becomes a technical incident, which goes out by another provider than the first
+(:mod:`hub.central.watch.kinds`). What it cannot even write down makes it *unfit*: the centre is then not ready,
+and no dead-man's ping leaves.
+"""
 
 import asyncio
 import logging
+import threading
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from hub.central.centre import Centre, Tx
+import sqlalchemy as sa
+
+from hub.central.centre import Centre, Effects, Tx
 from hub.central.escalation import engine
 from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
-from hub.domain.clock import SteadyClock
+from hub.central.store import sql
+from hub.central.store.clock import DatabaseClock
+from hub.central.store.engine import Store
+from hub.central.store.tables import cursors, incidents
+from hub.central.watch import troubles
+from hub.central.watch.fitness import Fitness
+from hub.central.watch.troubles import Trouble
+from hub.central.watch.waiting import Waiting
+from hub.domain.clock import SteadyClock, boottime
 from hub.domain.codes import Kind, Severity
-from hub.domain.errors import TransientError
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 30.0
+ROUND_S = 10.0
+# Without a look for so long, it sleeps, or hangs.
+ASLEEP_S = 3 * ROUND_S
 
 
 class Auditor:
-    """Looks again and again, apart from the escalation that it watches.
+    """Looks again and again, apart from everything that it watches.
 
     Args:
-        centre: The centre that is watched.
-        clock: Its clock.
+        centre: The centre that is watched; its site is read, and its followers are told what was written.
+        store: A door of its own to the centre's store.
+        clock: A clock of its own, or the database's.
+        queues: The queues in memory, by name.
+        loop: The event loop of the centre.
+        mono: Tells monotonic seconds, the same as ``clock``'s.
     """
 
-    def __init__(self, centre: Centre, clock: SteadyClock) -> None:
+    def __init__(
+        self,
+        centre: Centre,
+        store: Store,
+        clock: SteadyClock | DatabaseClock,
+        queues: Mapping[str, Waiting],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        mono: Callable[[], float] = boottime,
+    ) -> None:
         self._centre = centre
+        self._store = store
         self._clock = clock
+        self._loop = loop
+        self._fitness = Fitness(mono, ASLEEP_S)
+        self._ball = Waiting(mono)
+        self._queues = {troubles.LOOP: self._ball, **queues}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="auditor", daemon=True)
+        self._awake = clock.now()
 
-    async def run(self) -> None:
-        """Look every half minute, until cancelled."""
-        while True:
-            try:
-                await self.round()
-            except TransientError as error:
-                log.warning("audit waits: %s", error)
-            await asyncio.sleep(ROUND_S)
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
 
-    async def round(self) -> None:
-        """Look once."""
-        forgotten = await self._centre.store.read(engine.unattended)
-        for number in forgotten:
-            log.error("incident %d had no next action", number)
-            await self._centre.transact(partial(_resume, number=number), urgent=True)
-        self._clock.now()
-        jump_s = self._clock.jump_s
-        await self._centre.transact(lambda tx: _clock_jumped(tx, jump_s))
+    def close(self) -> None:
+        """Stop looking. A look that hangs is left behind; the process ends without it."""
+        self._stop.set()
+        self._thread.join(timeout=1.0)
+        if not self._thread.is_alive():
+            self._store.close()
+
+    def unfit(self) -> str | None:
+        """Return why nobody may rely on the auditor now, or ``None`` when all that it saw has been said."""
+        return self._fitness.unfit()
+
+    def looking(self) -> bool:
+        """Tell whether it looks: the sign of life for systemd. A store that fails is no reason to start anew."""
+        return not self._fitness.slept()
+
+    def ages(self) -> dict[str, float]:
+        """Return how long the oldest in each queue in memory has waited, in seconds."""
+        return {name: queue.age_s() for name, queue in self._queues.items()}
+
+    def look(self) -> list[Trouble]:
+        """Look once; return what was found, and said unless :meth:`unfit` tells otherwise."""
+        now = self._clock.now()
+        if self._fitness.slept():
+            self._awake = now
+        self._throw()
+        ages = {name: queue.since() for name, queue in self._queues.items()}
+        found = troubles.queued(ages, now, self._awake)
+        try:
+            seen = self._store.read_now(partial(troubles.see, now=now.utc))
+            found += troubles.stored(seen, now, self._awake)
+            for number in seen.unattended:
+                log.error("incident %d had no next action", number)
+                self._do(partial(_resume, number=number))
+        except Exception as error:  # noqa: BLE001 - the thread's boundary; unfit() says it
+            self._fitness.failed("look", error)
+        for trouble in found:
+            log.critical("auditor: %s: %s", trouble.name, trouble.reason)
+        self._do(partial(_say, found=found, jump_s=self._clock.jump_s))
+        self._fitness.looked()
+        return found
+
+    def _run(self) -> None:
+        while not self._stop.wait(ROUND_S):
+            self.look()
+
+    def _throw(self) -> None:
+        """Throw a ball into the event loop: it comes back unless the loop is stuck."""
+        if self._ball.since() is None:
+            self._ball.begin("ball")
+            self._loop.call_soon_threadsafe(self._ball.end, "ball")
+
+    def _do(self, work: Callable[[Tx], None]) -> None:
+        effects = Effects()
+
+        def run(connection: sa.Connection) -> None:
+            centre = self._centre
+            work(Tx(connection, centre.site, self._clock.now(), centre.owner, effects))
+
+        try:
+            self._store.write_now(run)
+        except Exception as error:  # noqa: BLE001 - the thread's boundary; unfit() says it
+            self._fitness.failed("write", error)
+        else:
+            # A loop that is stuck sends nothing; the message is in the store, and leaves when it goes on.
+            self._loop.call_soon_threadsafe(self._centre.committed, effects)
 
 
 def phones_unreachable(tx: Tx, zone: str) -> None:
@@ -88,20 +179,47 @@ def _resume(tx: Tx, number: int) -> None:
     engine.again(tx, incident, "it was open without a next action")
 
 
+def _say(tx: Tx, found: list[Trouble], jump_s: float) -> None:
+    """Say what was found, and that somebody has looked: a store that takes no write is noticed here."""
+    looked = sql.insert(tx.connection, cursors)
+    tx.connection.execute(
+        looked.on_conflict_do_update(index_elements=["name"], set_={"position": looked.excluded.position}),
+        {"name": f"looked:{tx.owner}"[:64], "position": int(tx.now.utc.timestamp())},
+    )
+    _keep_open(tx, found)
+    _clock_jumped(tx, jump_s)
+
+
+def _keep_open(tx: Tx, found: list[Trouble]) -> None:
+    """Keep one incident open for each trouble that lasts, and clear those that have ended."""
+    prefix = f"technical:{tx.owner}:stuck:"
+    column = incidents.c.open_key
+    open_now = set(tx.connection.scalars(sa.select(column).where(column.startswith(prefix, autoescape=True))))
+    lasting = {prefix + trouble.name: trouble for trouble in found}
+    for need in open_now - lasting.keys():
+        desk.clear(tx, need, "it works again")
+    for need in lasting.keys() - open_now:
+        _raise(tx, Kind.CENTRE_STUCK, need, lasting[need].reason)
+
+
 def _clock_jumped(tx: Tx, jump_s: float) -> None:
     need = f"technical:{tx.owner}:clock"
     if not jump_s:
         desk.clear(tx, need, "the clock is right again")
     elif record.open_for(tx, need) is None:
-        desk.raise_incident(
-            tx,
-            Finding(
-                incident_class="technical",
-                kind=Kind.CENTRE_CLOCK_JUMPED,
-                severity=Severity.MODERATE,
-                need=need,
-                reason=f"the centre's clock was set by {jump_s:+.0f} s; deadlines go on by the old one",
-                zone=tx.site.site.zones[0].id,
-                occurred_at=tx.now.utc,
-            ),
-        )
+        reason = f"the centre's clock was set by {jump_s:+.0f} s; deadlines go on by the old one"
+        _raise(tx, Kind.CENTRE_CLOCK_JUMPED, need, reason, Severity.MODERATE)
+
+
+def _raise(tx: Tx, kind: Kind, need: str, reason: str, severity: Severity = Severity.CRITICAL) -> None:
+    """Raise what concerns the centre as a whole: the site's first zone answers for it."""
+    finding = Finding(
+        incident_class="technical",
+        kind=kind,
+        severity=severity,
+        need=need,
+        reason=reason,
+        zone=tx.site.site.zones[0].id,
+        occurred_at=tx.now.utc,
+    )
+    desk.raise_incident(tx, finding)

@@ -86,8 +86,12 @@ class Centre:
             return work(Tx(connection, self.site, self.clock.now(), self.owner, effects))
 
         result = await self.store.write(run, urgent=urgent)
+        self.committed(effects)
+        return result
+
+    def committed(self, effects: Effects) -> None:
+        """Let the effects of a commit follow; for :meth:`transact`, and for who writes over another door."""
         for news in effects.news:
             self.bulletin.announce(news)
         for follower in self._followers:
             follower(effects)
-        return result

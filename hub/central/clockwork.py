@@ -25,6 +25,8 @@ Handler = Callable[[Tx, str], None]
 
 # Longer than any attempt to send takes, so that no live sender is overtaken (Sender's own limit is 10 s).
 LEASE = dt.timedelta(seconds=30)
+# What must be left of a lease when an attempt begins: its limit, and a moment to note what came of it.
+ATTEMPT = dt.timedelta(seconds=15)
 # Other processes (a command, another centre) may have put a row into the list.
 _LOOK_S = 1.0
 _AT_ONCE = 200
@@ -67,6 +69,36 @@ def scheduled(tx: Tx, kind: str, subject: str) -> dt.datetime | None:
     return tx.connection.scalar(sa.select(due.c.at).where(due.c.kind == kind, due.c.subject == subject))
 
 
+def leased(connection: sa.Connection, owner: str, now: dt.datetime, kind: str, subject: str) -> bool:
+    """Tell whether a row is leased by a centre for long enough to begin an attempt."""
+    query = sa.select(due.c.leased_until).where(
+        due.c.kind == kind, due.c.subject == subject, due.c.leased_by == owner
+    )
+    until = connection.scalar(query)
+    return until is not None and until - now >= ATTEMPT
+
+
+def lease_again(tx: Tx, kind: str, subject: str) -> bool:
+    """Lease a row for another attempt, as if it were new when it is gone; ``False``: it is another centre's."""
+    insert = sql.insert(tx.connection, due)
+    lease = {"leased_by": tx.owner, "leased_until": tx.now.utc + LEASE}
+    mine = sa.or_(due.c.leased_by == tx.owner, _free(tx))
+    leased = insert.values(at=tx.now.utc, kind=kind, subject=subject, attempts=0, **lease).on_conflict_do_update(
+        index_elements=["kind", "subject"], set_=lease, where=mine
+    )
+    return tx.connection.scalar(leased.returning(due.c.id)) is not None
+
+
+def overtaken(tx: Tx, kind: str, subject: str) -> bool:
+    """Tell whether another centre carries a row out now."""
+    query = sa.select(due.c.id).where(due.c.kind == kind, due.c.subject == subject)
+    return tx.connection.scalar(query.where(due.c.leased_by != tx.owner, sa.not_(_free(tx)))) is not None
+
+
+def _free(tx: Tx) -> sa.ColumnElement[bool]:
+    return sa.or_(due.c.leased_until.is_(None), due.c.leased_until <= tx.now.utc)
+
+
 class Due(NamedTuple):
     """A row of the list that is due."""
 
@@ -93,6 +125,7 @@ class Clockwork:
         self._carriers = carriers
         self._woken = asyncio.Event()
         self._asleep_until: dt.datetime | None = None
+        self._resumed = False
         centre.follow(self._follow)
 
     def _follow(self, effects: Effects) -> None:
@@ -103,7 +136,9 @@ class Clockwork:
 
     async def run(self) -> None:
         """Work off what is due, until cancelled."""
-        await self._centre.transact(_release_own)
+        if not self._resumed:  # a loop that was begun anew still has its senders under way
+            await self._centre.transact(_release_own)
+            self._resumed = True
         while True:
             self._woken.clear()
             self._asleep_until = None
@@ -122,10 +157,9 @@ class Clockwork:
 
     def _claim(self, tx: Tx) -> list[Due]:
         """Find what is due, and lease what will be carried out."""
-        free = sa.or_(due.c.leased_until.is_(None), due.c.leased_until <= tx.now.utc)
         rows = tx.connection.execute(
             sa.select(due.c.id, due.c.kind, due.c.subject, due.c.attempts)
-            .where(due.c.at <= tx.now.utc, free)
+            .where(due.c.at <= tx.now.utc, _free(tx))
             .order_by(due.c.at)
             .limit(_AT_ONCE)
             .with_for_update(skip_locked=True)

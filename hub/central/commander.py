@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 TELL = "command.tell"
 ANSWER = "command.answer"
 WAITING, TOLD, DONE, REFUSED, UNANSWERED = "waiting", "told", "done", "refused", "unanswered"
+_TOO_LATE = "no centre could send it in time; nothing was done"
 # The hub's own patience with a device is 15 s; the rest is for the way there and back.
 _ANSWER_WITHIN = dt.timedelta(seconds=command.EXPIRY_S + 15)
 
@@ -46,11 +47,18 @@ def ask(tx: Tx, device_id: str, name: str, arguments: dict[str, Scalar], actor: 
     if name not in known:
         rows = ", ".join(known) or "none"
         raise MalformedError(f"command {name!r}: {device.driver} has {rows}")
+    number = put(tx, device.hub, device_id, name, arguments, actor)
+    audit.note(tx.connection, tx.now, actor, f"command.{name}", f"device:{device_id}")
+    return number
+
+
+def put(tx: Tx, hub_id: str, device_id: str, name: str, arguments: dict[str, Scalar], actor: str) -> str:
+    """Let a hub be told a command, whatever its devices know; return the command's id."""
     number = str(uuid7(tx.now.utc))
     tx.connection.execute(
         commands.insert().values(
             id=number,
-            hub_id=device.hub,
+            hub_id=hub_id,
             device_id=device_id,
             name=name,
             arguments=msgspec.json.encode(arguments).decode(),
@@ -61,7 +69,6 @@ def ask(tx: Tx, device_id: str, name: str, arguments: dict[str, Scalar], actor: 
         )
     )
     clockwork.schedule(tx, tx.now.utc, TELL, number)
-    audit.note(tx.connection, tx.now, actor, f"command.{name}", f"device:{device_id}")
     return number
 
 
@@ -133,12 +140,18 @@ class Commander:
             )
         )
         # Noted first: a centre that is killed here leaves it unanswered rather than have it done twice.
-        await self._centre.transact(lambda tx: _told(tx, number))
+        asked_at = await self._centre.transact(lambda tx: _told(tx, number))
+        if asked_at is None:  # another centre told it while this one stood still
+            return
+        left_s = command.EXPIRY_S - (self._centre.clock.now().utc - asked_at).total_seconds()
+        if left_s <= 0:
+            await self._centre.transact(lambda tx: _settle(tx, number, REFUSED, _TOO_LATE))
+            return
         try:
             await self._link.publish(
                 topics.topic(row.hub_id, Channel.DOWN_COMMAND),
                 payload,
-                expiry_s=max(1, int(command.EXPIRY_S - age_s)),
+                expiry_s=max(1, int(left_s)),
             )
         except TransientError as error:
             log.warning("command %s may not have left: %s", number, error)
@@ -147,15 +160,21 @@ class Commander:
             await self._centre.transact(lambda tx: _settle(tx, number, REFUSED, reason))
 
 
-def _told(tx: Tx, number: str) -> None:
-    tx.connection.execute(commands.update().where(commands.c.id == number).values(state=TOLD))
+def _told(tx: Tx, number: str) -> dt.datetime | None:
+    """Note that a command is told now; return when it was asked for, ``None`` when it was told already."""
+    waiting = commands.update().where(commands.c.id == number, commands.c.state == WAITING)
+    asked_at: dt.datetime | None = tx.connection.scalar(waiting.values(state=TOLD).returning(commands.c.asked_at))
     clockwork.unschedule(tx, TELL, number)
-    clockwork.schedule(tx, tx.now.utc + _ANSWER_WITHIN, ANSWER, number)
+    if asked_at is not None:
+        clockwork.schedule(tx, tx.now.utc + _ANSWER_WITHIN, ANSWER, number)
+    return asked_at
 
 
 def _too_late(tx: Tx, number: str) -> None:
     clockwork.unschedule(tx, TELL, number)
-    _settle(tx, number, REFUSED, "no centre could send it in time; nothing was done")
+    waiting = sa.select(commands.c.id).where(commands.c.id == number, commands.c.state == WAITING)
+    if tx.connection.scalar(waiting.with_for_update()) is not None:  # else another centre told it
+        _settle(tx, number, REFUSED, _TOO_LATE)
 
 
 def _settle(tx: Tx, number: str, state: str, reason: str) -> None:

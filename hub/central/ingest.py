@@ -18,6 +18,7 @@ from hub.central.incidents.desk import Finding
 from hub.central.site.model import Device
 from hub.central.store import sql
 from hub.central.store.tables import dead_letters, observations
+from hub.central.synthetic import rounds
 from hub.domain.clock import TimeQuality
 from hub.domain.codes import CODES, Kind, Lane, Severity, lane
 from hub.wire import envelope
@@ -140,6 +141,9 @@ def _found(
     """Decide what an observation is; ``None``: it is stored and nobody is told."""
     if not _belongs(tx, event, device):
         return _from_nowhere(tx, event, device), "raise"
+    if rounds.is_probe(event):
+        probe = rounds.observed(tx, event)
+        return None if probe is None else (probe, "raise")
     at = occurred(event, tx.now.utc)
     if device is not None and tested is not None and mode.holds(tested, event.data.kind, _flags(event), at):
         return _test(tx, event, device, _decide(tx, event, device, rules, at), tested), "raise"

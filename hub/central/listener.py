@@ -18,6 +18,7 @@ from hub.central.incidents import desk
 from hub.central.ingest import Parcel
 from hub.central.presence import Presence
 from hub.central.supervision import DEAF, Supervision, device_need, hub_need
+from hub.central.watch.waiting import Waiting
 from hub.domain.errors import MalformedError, TransientError
 from hub.wire import alive, envelope, receipt, topics
 from hub.wire.envelope import Rejected
@@ -41,13 +42,19 @@ _READINGS_UNDERWAY = 500
 
 
 class Lane:
-    """One lane: its connection, and what came on it and is not kept yet."""
+    """One lane: its connection, and what came on it and is not kept yet.
+
+    Attributes:
+        waiting: The queue, in order.
+        unkept: What is not acknowledged yet, for the auditor.
+    """
 
     def __init__(self, link: MqttLink, *, urgent: bool) -> None:
         self.link = link
         self.urgent = urgent
         self.batch_messages = (_ALARMS_UNDERWAY if urgent else _READINGS_UNDERWAY) // 2
         self.waiting: asyncio.Queue[Incoming] = asyncio.Queue()
+        self.unkept = Waiting()
         self._owed: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         self._paying: asyncio.TimerHandle | None = None
 
@@ -84,6 +91,8 @@ class Listener:
         supervision: Told when a silent hub or device is heard again.
         rules: Which observations are incidents.
         settings: The broker; the client id is the centre's name.
+        share: Name of the group of centres that share what the hubs send, or ``None``. Heartbeats and status
+            are never shared: each centre must know by itself who is there.
     """
 
     def __init__(
@@ -93,6 +102,7 @@ class Listener:
         supervision: Supervision,
         rules: RuleSet,
         settings: MqttSettings,
+        share: str | None = None,
     ) -> None:
         self._centre = centre
         self._presence = presence
@@ -100,23 +110,30 @@ class Listener:
         self._rules = rules
         self._tasks: set[asyncio.Task[None]] = set()
         self.connected_again = asyncio.Event()
-        self.alarms = self._lane(settings, "alarm", [(Channel.UP_ALARM, 1)], _ALARMS_UNDERWAY)
+        self.alarms = self._lane(
+            settings, "alarm", [(topics.every_hub(Channel.UP_ALARM, share), 1)], _ALARMS_UNDERWAY
+        )
         self.readings = self._lane(
             settings,
             "reading",
-            [(Channel.UP_READING, 1), (Channel.UP_ALIVE, 0), (Channel.UP_STATUS, 1)],
+            [
+                (topics.every_hub(Channel.UP_READING, share), 1),
+                (topics.every_hub(Channel.UP_ALIVE), 0),
+                (topics.every_hub(Channel.UP_STATUS), 1),
+            ],
             _READINGS_UNDERWAY,
         )
 
-    def _lane(self, settings: MqttSettings, name: str, channels: list[tuple[Channel, int]], underway: int) -> Lane:
+    def _lane(self, settings: MqttSettings, name: str, filters: list[tuple[str, int]], underway: int) -> Lane:
         lanes: list[Lane] = []
 
         def arrived(incoming: Incoming) -> None:
+            lanes[0].unkept.begin(id(incoming))
             lanes[0].waiting.put_nowait(incoming)
 
         link = MqttLink(
             msgspec.structs.replace(settings, client_id=f"{settings.client_id}-{name}", receive_maximum=underway),
-            subscriptions=[(topics.every_hub(channel), qos) for channel, qos in channels],
+            subscriptions=filters,
             on_message=arrived,
             on_connect=lambda _present: self._connection_changed(),
             on_disconnect=lambda _reason: self._connection_changed(),
@@ -133,6 +150,7 @@ class Listener:
                 await self._keep(parcels, urgent=lane.urgent)
             for incoming in batch:
                 lane.link.ack(incoming)
+                lane.unkept.end(id(incoming))
             self._receipt(lane, parcels)
             self._sighted(parcels)
 

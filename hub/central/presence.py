@@ -115,7 +115,12 @@ def _renamed(values: dict[str, Any]) -> dict[str, Any]:
 def _update(table: sa.Table, key: sa.Column[Any], names: Iterable[str]) -> tuple[sa.Update, list[str]]:
     """Make the statement that changes what there is news of, and leaves the rest as it is."""
     new = {name: sa.bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
-    values = {name: sa.func.coalesce(value, table.c[name]) for name, value in new.items()}
+    values: dict[str, sa.ColumnElement[Any]] = {
+        name: sa.func.coalesce(value, table.c[name]) for name, value in new.items()
+    }
+    # What one centre heard is no less true for another that writes later: one that was frozen wakes with old news.
+    seen = sa.func.coalesce(new["last_seen_at"], table.c.last_seen_at)
+    values["last_seen_at"] = sa.case((table.c.last_seen_at > seen, table.c.last_seen_at), else_=seen)
     if "heard_since" in table.c:
         values["heard_since"] = sa.func.coalesce(table.c.heard_since, new["last_seen_at"])
     return table.update().where(key == sa.bindparam("new_id")).values(values), [f"new_{name}" for name in new]

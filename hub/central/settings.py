@@ -1,12 +1,15 @@
-"""The centre's own settings: where its store, broker, provider and history are. One TOML file."""
+"""The centre's own settings: where its store, broker, providers and history are. One TOML file."""
 
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from hub.central.notify.channels.kinds import Account, kind_of
+from hub.central.watch.settings import Log, Metrics, Watch
 from hub.document import read_file
 from hub.domain.errors import MalformedError
+from hub.domain.ids import checked_name
 from hub.wire.mqtt import MqttSettings
 
 
@@ -15,12 +18,12 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Http(_Table, frozen=True, kw_only=True):
-    """Where the console and the provider's webhooks are served.
+    """Where the console and the providers' webhooks are served.
 
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
-        public_url: How the provider reaches this centre, without a slash at the end.
+        public_url: How the providers reach this centre, without a slash at the end.
         secure_cookies: Whether browsers reach it by https only, as in production.
     """
 
@@ -28,15 +31,6 @@ class Http(_Table, frozen=True, kw_only=True):
     port: int = 8080
     public_url: str = "http://127.0.0.1:8080"
     secure_cookies: bool = True
-
-
-class Elks(_Table, frozen=True, kw_only=True):
-    """The account at 46elks; ``sender`` is the number that replies come back to."""
-
-    base_url: str = "https://api.46elks.com"
-    username: str
-    password: str
-    sender: str
 
 
 class Influx(_Table, frozen=True, kw_only=True):
@@ -57,16 +51,25 @@ class Settings(_Table, frozen=True, kw_only=True):
     Attributes:
         owner: Name of this centre; keep it over restarts, so that it takes up its own leases again.
         store: SQLAlchemy URL.
-        hook_secret: At least 32 characters that only the provider is told; part of the webhooks' address.
+        share: Name of the group of centres that share what the hubs send; without it, this centre hears all.
+        watch: The rounds; without it, none are made.
+        metrics: Who may read them.
+        log: How the log is written.
+        hook_secret: At least 32 characters that only the providers are told; part of the webhooks' address.
+        providers: Who carries messages, on each channel in the order in which they are tried.
     """
 
     owner: str = "centre"
     store: str = "sqlite:///central.db"
+    share: str | None = None
     hook_secret: str
     mqtt: MqttSettings
     http: Http = Http()
-    elks: Elks
+    providers: tuple[Account, ...]
     influx: Influx | None = None
+    watch: Watch | None = None
+    metrics: Metrics = Metrics()
+    log: Log = Log()
 
 
 _SECRET_CHARS = 32  # 128 bits in hexadecimal
@@ -83,4 +86,22 @@ def load(path: Path) -> Settings:
         raise MalformedError(
             f'{path}: key "hook_secret": write at least {_SECRET_CHARS} characters that nobody can guess'
         )
+    _check_share(path, settings)
+    kinds = [kind_of(account) for account in settings.providers]
+    if not kinds:
+        raise MalformedError(f'{path}: key "providers": write at least one, or nobody is told of anything')
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise MalformedError(f'{path}: key "providers": kind "{kind}" is there twice')
     return settings
+
+
+def _check_share(path: Path, settings: Settings) -> None:
+    if settings.share is None:
+        return
+    try:
+        checked_name(settings.share, "group")
+    except MalformedError as error:
+        raise MalformedError(f'{path}: key "share": {error}') from error
+    if settings.store.startswith("sqlite"):
+        raise MalformedError(f'{path}: key "share": several centres need one PostgreSQL, key "store" names SQLite')

@@ -1,6 +1,7 @@
 """Absence is an observation: every hub and every device has a deadline for being heard from its first day.
 
-A silent hub is one incident that names who is unprotected; its devices are then not reported one by one. A
+A silent hub is one incident that names who is unprotected; its devices are then not reported one by one. Many that
+fall silent together are one incident too (:mod:`hub.central.network`). A
 centre that is deaf itself blames nobody: silence counts only while it listens.
 """
 
@@ -8,11 +9,12 @@ import datetime as dt
 
 import sqlalchemy as sa
 
-from hub.central import clockwork
+from hub.central import clockwork, network
 from hub.central.centre import Tx
 from hub.central.incidents import desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import OPEN
+from hub.central.maintenance import holding
 from hub.central.presence import Presence
 from hub.central.store.tables import devices, due, hubs, incidents
 from hub.domain.codes import Kind, Severity
@@ -51,7 +53,12 @@ class Supervision:
                 clockwork.unschedule(tx, kind, subject)
             for subject in set(known) - armed:
                 clockwork.schedule(tx, tx.now.utc, kind, subject)
-        self._presence.lost = set(
+        network.forget_gone(tx)
+        self.refresh(tx)
+
+    def refresh(self, tx: Tx) -> None:
+        """Note which silences are open incidents: another centre may have raised them."""
+        self._presence.lost = {hub_need(hub_id) for hub_id in network.members(tx)} | set(
             tx.connection.scalars(
                 sa.select(incidents.c.need).where(
                     incidents.c.state.in_(OPEN),
@@ -70,7 +77,13 @@ class Supervision:
         deadline = hub.last_seen_at + silent if hub.last_seen_at else hub.assigned_at + never
         if not self._over(tx, deadline, silent, HUB, hub_id):
             return
-        residents = tx.site.residents_of(hub_id)
+        held = holding.hubs_held(tx)
+        if hub.last_seen_at and hub_id not in held:
+            together = network.fell_silent(tx, hub_id, hub.last_seen_at, silent, held)
+            if together:
+                self._presence.lost |= {hub_need(name) for name in together}
+                return
+        residents = network.by_risk(tx.site, tx.site.residents_of(hub_id))
         since = f"since {hub.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if hub.last_seen_at else "since it was assigned"
         desk.raise_incident(
             tx,
@@ -83,7 +96,7 @@ class Supervision:
                 zone=tx.site.hubs[hub_id].zone,
                 occurred_at=hub.last_seen_at or hub.assigned_at,
                 hub_id=hub_id,
-                unprotected=tuple(residents),
+                unprotected=residents,
             ),
         )
         self._presence.lost.add(hub_need(hub_id))
@@ -131,11 +144,12 @@ class Supervision:
         """Close the incident of a hub or device that is heard again."""
         desk.clear(tx, need, "it is heard again")
         if hub_id is not None:
+            network.heard(tx, hub_id, "it is heard again")
             tx.connection.execute(hubs.update().where(hubs.c.hub_id == hub_id).values(heard_since=tx.now.utc))
 
     def deaf_due(self, tx: Tx, owner: str) -> None:
         """Raise one incident for everybody when the centre itself cannot hear."""
-        residents = tuple(tx.site.residents)
+        residents = network.by_risk(tx.site, tx.site.residents)
         desk.raise_incident(
             tx,
             Finding(
@@ -159,6 +173,8 @@ class Supervision:
         following = tx.now.utc + interval if over else min(deadline, tx.now.utc + interval)
         clockwork.schedule(tx, following, kind, subject)
         if not over:
+            return False
+        if kind == HUB and network.spoken_for(tx, subject):
             return False
         need = hub_need(subject) if kind == HUB else device_need(subject)
         return tx.connection.scalar(sa.select(incidents.c.id).where(incidents.c.open_key == need)) is None

@@ -6,23 +6,44 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hub.cli import bench, decode, devices_add, devices_scan, devices_tell, devices_test, run, site
+from hub.cli import (
+    audit,
+    bench,
+    decode,
+    devices_add,
+    devices_scan,
+    devices_tell,
+    devices_test,
+    maintenance,
+    report,
+    rota,
+    run,
+    site,
+)
 from hub.cli.table import Parser
 from hub.domain.errors import HubError
 
 COMMANDS = (
     *run.COMMANDS,
     *site.COMMANDS,
+    *rota.COMMANDS,
+    *report.COMMANDS,
+    *audit.COMMANDS,
     *decode.COMMANDS,
     *devices_add.COMMANDS,
     *devices_scan.COMMANDS,
     *devices_test.COMMANDS,
     *devices_tell.COMMANDS,
+    *maintenance.COMMANDS,
     *bench.COMMANDS,
 )
 _GROUPS = {
     "site": "Apply and export the site file.",
+    "rota": "Who is on call and why.",
+    "report": "What became of the alarms.",
+    "audit": "The audit trail: who did and who saw what.",
     "user": "Accounts of the console.",
+    "maintenance": "Faults that are expected for a while.",
     "devices": "Find, assign, test and command the devices of a home.",
 }
 

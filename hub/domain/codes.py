@@ -84,11 +84,15 @@ class Kind(StrEnum):
     # Said by the centre, never by an edge.
     DOSE_UNKNOWN = "dose.unknown"
     HUB_LOST = "hub.lost"
+    NETWORK_LOST = "network.lost"
     CENTRE_DEAF = "centre.deaf"
     CENTRE_CLOCK_JUMPED = "centre.clock_jumped"
     WIRE_MALFORMED = "wire.malformed"
     INCIDENT_UNATTENDED = "incident.unattended"
     PHONE_UNREACHABLE = "phone.unreachable"
+    CENTRE_STUCK = "centre.stuck"
+    ROUND_FAILED = "round.failed"
+    ROTA_GAP = "rota.gap"
 
 
 class Code(NamedTuple):
@@ -156,22 +160,30 @@ CODES: dict[Kind, Code] = {
     Kind.HUB_JOURNAL_DAMAGED: Code(_R, None, 2, 67),
     Kind.DOSE_UNKNOWN: Code(_A, "1.20", 11, 73),
     Kind.HUB_LOST: Code(_R, "1.20", 2, 23),
+    Kind.NETWORK_LOST: Code(_R, None, 32, 42),
     Kind.CENTRE_DEAF: Code(_R, None, 32, 42),
     Kind.CENTRE_CLOCK_JUMPED: Code(_R, None, 31, 105),
     Kind.WIRE_MALFORMED: Code(_R, None, 32, 105),
     Kind.INCIDENT_UNATTENDED: Code(_A, None, 31, 104),
     Kind.PHONE_UNREACHABLE: Code(_R, None, 31, 42),
+    Kind.CENTRE_STUCK: Code(_R, None, 31, 105),
+    Kind.ROUND_FAILED: Code(_R, None, 31, 105),
+    Kind.ROTA_GAP: Code(_R, None, 31, 105),
 }
 
 CENTRE_KINDS = frozenset(
     {
         Kind.DOSE_UNKNOWN,
         Kind.HUB_LOST,
+        Kind.NETWORK_LOST,
         Kind.CENTRE_DEAF,
         Kind.CENTRE_CLOCK_JUMPED,
         Kind.WIRE_MALFORMED,
         Kind.INCIDENT_UNATTENDED,
         Kind.PHONE_UNREACHABLE,
+        Kind.CENTRE_STUCK,
+        Kind.ROUND_FAILED,
+        Kind.ROTA_GAP,
     }
 )
 EDGE_KINDS = frozenset(Kind) - CENTRE_KINDS

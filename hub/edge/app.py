@@ -27,10 +27,11 @@ from hub.edge.sessions import session
 from hub.edge.settings import Settings, load
 from hub.edge.tap import Tap
 from hub.edge.uplink import Uplink
-from hub.edge.watchdog import Notifier, Supervisor
+from hub.edge.watchdog import Supervisor
 from hub.wire import alive
 from hub.wire.config import HubConfig
 from hub.wire.mqtt import MqttLink, MqttSettings, Will
+from hub.wire.systemd import Notifier
 from hub.wire.topics import Channel, topic
 
 log = logging.getLogger(__name__)

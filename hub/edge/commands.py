@@ -54,6 +54,9 @@ class Commands:
         """Do it; return why not, or ``None``."""
         session = self._session_of(told.device)
         try:
+            if (told.device, told.name) == (self._recorder.hub_id, command.PROBE):
+                await self._recorder.probe(told.id)
+                return None
             if session is None:
                 raise MalformedError(f"device {told.device!r}: this hub has none of this name")
             await session.tell(told.device, told.name, told.args)

@@ -65,13 +65,14 @@ class Recorder:
         clock: Tells the time of what the journal itself has to report.
 
     Attributes:
+        hub_id: Whose journal it is.
         on_accepted: Called in the event loop with what was accepted: alarms are to be sent at once.
     """
 
     def __init__(self, journal: Journal, *, reopen: Callable[[], Journal], hub_id: str, clock: Clock) -> None:
         self._journal = journal
         self._reopen = reopen
-        self._hub_id = hub_id
+        self.hub_id = hub_id
         self._clock = clock
         self.on_accepted: Callable[[Sequence[Entry]], None] = lambda _entries: None
         self._spare_epoch, self._spare_seq = new_epoch(), 0
@@ -130,7 +131,7 @@ class Recorder:
                 envelope.event(
                     item.observation,
                     event_id=uuid7(now.utc),
-                    hub_id=self._hub_id,
+                    hub_id=self.hub_id,
                     device_id=item.device_id,
                     quality=now.quality,
                     epoch="",
@@ -166,6 +167,20 @@ class Recorder:
             await self.record([self._own(kind, value, subject)])
         except TransientError as error:
             log.warning("%s cannot be journalled: %s", kind, error)
+
+    async def probe(self, number: str) -> None:
+        """Record a test alarm of the hub itself: a round through the whole chain begins here.
+
+        Args:
+            number: The round's id.
+
+        Raises:
+            TransientError: It could not be journalled.
+        """
+        item = self._own(Kind.ALARM_PRESSED, {"round": number}, None)
+        test = msgspec.structs.replace(item.observation, test=True)
+        if not await self.record([Heard(item.device_id, test)]):
+            raise TransientError("the journal cannot keep it")
 
     async def pending(self, which: Lane, after_seq: int, limit: int) -> list[Entry]:
         """Return entries that wait for their receipt, oldest first."""
@@ -340,7 +355,7 @@ class Recorder:
         event = envelope.event(
             item.observation,
             event_id=uuid7(now.utc),
-            hub_id=self._hub_id,
+            hub_id=self.hub_id,
             device_id=item.device_id,
             quality=now.quality,
             epoch="",
@@ -351,7 +366,7 @@ class Recorder:
         self._write([job])
 
     def _own(self, kind: Kind, value: dict[str, Any], subject: str | None) -> Heard:
-        return Heard(subject or self._hub_id, Observation(kind=kind, time=self._clock.now().utc, value=value))
+        return Heard(subject or self.hub_id, Observation(kind=kind, time=self._clock.now().utc, value=value))
 
 
 def _take(jobs: deque[_Job]) -> list[_Job]:

@@ -1,21 +1,13 @@
-"""Supervision of tasks: each has a name, and one that ends is said aloud and started again.
-
-systemd is told over ``NOTIFY_SOCKET`` (sd_notify(3)) that the edge is ready, and then that it lives, as long
-as every supervised task was started and the vital signs are good.
-"""
+"""Supervision of tasks: each has a name, and one that ends is said aloud and started again."""
 
 import asyncio
 import logging
-import os
-import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
 
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.1, 10.0
 STEADY_S = 60.0
-# Half of what systemd allows, as sd_watchdog_enabled(3) advises.
-_WATCHDOG_SHARE = 0.5
 
 Work = Callable[[], Awaitable[None]]
 
@@ -76,36 +68,3 @@ class Supervisor:
                 wait_s = BACKOFF_FIRST_S
             await asyncio.sleep(wait_s)
             wait_s = min(BACKOFF_MAX_S, wait_s * 2)
-
-
-class Notifier:
-    """Speaks to systemd, where there is one.
-
-    Args:
-        environment: The process's environment.
-    """
-
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        address = environment.get("NOTIFY_SOCKET", "")
-        # A leading @ is an address in the abstract namespace, written with a zero byte.
-        self._address = "\0" + address[1:] if address.startswith("@") else address
-        self.watchdog_s = int(environment.get("WATCHDOG_USEC") or 0) / 1e6
-
-    def notify(self, message: str) -> None:
-        """Send one message, such as ``READY=1``."""
-        if not self._address:
-            return
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as speaker:
-                speaker.sendto(message.encode(), self._address)
-        except OSError as error:
-            log.warning("systemd cannot be told %s: %s", message, error)
-
-    async def run(self, healthy: Callable[[], bool]) -> None:
-        """Say for ever that we live, while we do; systemd starts us anew when this stops."""
-        while True:
-            if healthy():
-                self.notify("WATCHDOG=1")
-            else:
-                log.critical("watchdog: a vital part has stopped; systemd is not told that we live")
-            await asyncio.sleep(self.watchdog_s * _WATCHDOG_SHARE or 3600)

@@ -14,6 +14,8 @@ Scalar = bool | int | float | str
 
 # How long the broker keeps a command for a hub that is not there.
 EXPIRY_S = 30
+# What a hub itself can be told, in place of a device: to journal a test alarm, so that the whole chain is tried.
+PROBE = "probe"
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -37,9 +37,14 @@ def topic(hub_id: str, channel: Channel) -> str:
     return f"{ROOT}/{hub_id}/{channel}"
 
 
-def every_hub(channel: Channel) -> str:
-    """Return the filter by which the centre hears one channel of all hubs."""
-    return f"{ROOT}/+/{channel}"
+def every_hub(channel: Channel, share: str | None = None) -> str:
+    """Return the filter by which the centre hears one channel of all hubs.
+
+    Args:
+        channel: Which.
+        share: Name of a group of centres: each message goes to one of them (MQTT 5, 4.8.2 Shared Subscriptions).
+    """
+    return f"$share/{share}/{ROOT}/+/{channel}" if share else f"{ROOT}/+/{channel}"
 
 
 def parse(text: str) -> Address:

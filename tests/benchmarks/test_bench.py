@@ -17,7 +17,8 @@ from hub.bench.figures import percentile, spread_ms
 from hub.bench.size import Size
 from hub.cli import main
 
-pytestmark = pytest.mark.slow  # seven times the whole chain is started
+# Each of these starts the whole chain.
+whole_chain = pytest.mark.slow
 
 TINY = Size(presses=3, pause_s=0.02, backlog=400, sustained=1000, appends=20, idle_s=0.1, starts=1)
 HUB = (sys.executable, "-m", "hub.cli")
@@ -31,6 +32,7 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert spread_ms([]) == {"count": 0}
 
 
+@whole_chain
 async def test_every_press_reaches_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "_WARM_UP", 2)
     monkeypatch.setattr(chain, "_RATE_PER_S", 100)
@@ -40,6 +42,7 @@ async def test_every_press_reaches_the_provider(monkeypatch: pytest.MonkeyPatch)
     assert found["background_lost"] == 0
 
 
+@whole_chain
 async def test_what_is_sent_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "BATCHES", (10,))
     found = (await rate.sustained(TINY))["batch_10"]
@@ -48,18 +51,21 @@ async def test_what_is_sent_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["centre_rss_mb"]["idle"] > 1
 
 
+@whole_chain
 async def test_alarms_pass_a_backlog() -> None:
     found = await chain.behind_backlog(TINY)
     assert found["alarms_lost"] == 0
     assert (found["backlog"], found["backlog_lost"]) == (400, 0)
 
 
+@whole_chain
 async def test_presses_pass_the_backlog_of_their_own_edge() -> None:
     found = await chain.behind_own_backlog(TINY)
     assert found["backlog"] == 400
     assert found["edge_rss_mb"] > 1
 
 
+@whole_chain
 async def test_the_edge_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(footprint, "_SETTLE_S", 0.1)
     monkeypatch.setattr(footprint, "_PENDANTS", 500)
@@ -113,6 +119,7 @@ def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert "there are adverts_per_s, esp3_telegrams_per_s, journal, line_to_provider_ms" in capsys.readouterr().err
 
 
+@whole_chain
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with subprocess.Popen(

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hub.central.notify.channels import elks
-from hub.central.notify.channels.base import Accepted, Capability, Channel, Outgoing
-from hub.central.notify.channels.elks import ElksChannel
+from hub.central.notify.channels.base import Accepted, Capability, Outgoing, Provider
+from hub.central.notify.channels.elks import Elks, Settings
 from hub.domain.errors import PermanentError, RefusedError, TransientError
 from tests.fakes.elks import GOOD, FaultyProvider
-from tests.fakes.ward import DUTY, ObedientChannel
+from tests.fakes.ward import DUTY, ObedientProvider
 
 OUTGOING = Outgoing(
     message_id=7,
@@ -22,6 +22,10 @@ OUTGOING = Outgoing(
 )
 
 
+def elks_at(url: str) -> Elks:
+    return Elks(Settings(base_url=url, username="user", password="word", sender="+4700000001"))
+
+
 @pytest.fixture
 async def provider() -> AsyncIterator[FaultyProvider]:
     async with FaultyProvider() as provider:
@@ -29,22 +33,22 @@ async def provider() -> AsyncIterator[FaultyProvider]:
 
 
 @pytest.fixture
-async def channel(provider: FaultyProvider) -> AsyncIterator[ElksChannel]:
-    channel = ElksChannel(provider.url, "user", "word", "+4700000001")
+async def channel(provider: FaultyProvider) -> AsyncIterator[Elks]:
+    channel = elks_at(provider.url)
     yield channel
     await channel.close()
 
 
 def test_channels_fit_the_protocol() -> None:
-    channels: list[Channel] = [ElksChannel("http://127.0.0.1", "u", "p", "+4700000001"), ObedientChannel()]
+    channels: list[Provider] = [elks_at("http://127.0.0.1"), ObedientProvider()]
     for channel in channels:
-        assert channel.name == "sms"
+        assert channel.channel == "sms"
         assert channel.capabilities <= frozenset(Capability)
         # A text cannot reach a landline: what a channel cannot do is not in its set.
         assert Capability.LANDLINE not in channel.capabilities
 
 
-async def test_accepted(provider: FaultyProvider, channel: ElksChannel) -> None:
+async def test_accepted(provider: FaultyProvider, channel: Elks) -> None:
     assert await channel.send(OUTGOING) == Accepted("s17")
     line, headers, form = provider.requests[0]
     assert line == "POST /a1/sms HTTP/1.1"
@@ -57,7 +61,7 @@ async def test_accepted(provider: FaultyProvider, channel: ElksChannel) -> None:
     }
 
 
-async def test_one_connection_serves_many_messages(provider: FaultyProvider, channel: ElksChannel) -> None:
+async def test_one_connection_serves_many_messages(provider: FaultyProvider, channel: Elks) -> None:
     for _ in range(5):
         await channel.send(OUTGOING)
     assert provider.connections == 1
@@ -82,7 +86,7 @@ async def test_one_connection_serves_many_messages(provider: FaultyProvider, cha
     ],
 )
 async def test_whatever_it_answers_has_a_name(
-    provider: FaultyProvider, channel: ElksChannel, answer: tuple[int, str] | None, error: type[Exception]
+    provider: FaultyProvider, channel: Elks, answer: tuple[int, str] | None, error: type[Exception]
 ) -> None:
     provider.answer = answer
     with pytest.raises(error) as caught:
@@ -93,7 +97,7 @@ async def test_whatever_it_answers_has_a_name(
 
 
 async def test_it_does_not_wait_for_ever(
-    provider: FaultyProvider, channel: ElksChannel, monkeypatch: pytest.MonkeyPatch
+    provider: FaultyProvider, channel: Elks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(elks, "_TOTAL_S", 0.05)
     provider.hang = True
@@ -104,13 +108,13 @@ async def test_it_does_not_wait_for_ever(
 async def test_nobody_there() -> None:
     async with FaultyProvider() as gone:
         url = gone.url
-    channel = ElksChannel(url, "user", "word", "+4700000001")
+    channel = elks_at(url)
     with pytest.raises(TransientError, match="ConnectError"):
         await channel.send(OUTGOING)
     await channel.close()
 
 
-async def test_its_errors_carry_no_phone_number(provider: FaultyProvider, channel: ElksChannel) -> None:
+async def test_its_errors_carry_no_phone_number(provider: FaultyProvider, channel: Elks) -> None:
     provider.answer = (403, f"Invalid to number\n{DUTY} {'x' * 500}")
     with pytest.raises(RefusedError) as caught:
         await channel.send(OUTGOING)
@@ -119,7 +123,7 @@ async def test_its_errors_carry_no_phone_number(provider: FaultyProvider, channe
     assert "\n" not in str(caught.value)
 
 
-async def test_messages_leave_side_by_side(provider: FaultyProvider, channel: ElksChannel) -> None:
+async def test_messages_leave_side_by_side(provider: FaultyProvider, channel: Elks) -> None:
     await asyncio.gather(*(channel.send(OUTGOING) for _ in range(50)))
     assert len(provider.requests) == 50
     assert provider.connections <= 50

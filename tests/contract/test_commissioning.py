@@ -12,7 +12,8 @@ from hub.central.commissioning import mode
 from hub.central.escalation import engine
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Event
-from hub.central.notify.replies import Inbound, receive
+from hub.central.notify.channels.base import Inbound
+from hub.central.notify.replies import receive
 from hub.central.site.apply import apply, load_current
 from hub.central.site.load import load
 from hub.central.store.tables import audit, device_tests, devices, due, messages, observations
@@ -49,7 +50,7 @@ async def begin(desk: DeskCentre, device: str = PENDANT, minutes: int = 30, phon
 async def answer(desk: DeskCentre, text: str, sender: str = TECHNICIAN) -> str:
     ref = f"s-{text}-{desk.clock.mono}"
     inbound = Inbound(
-        channel="sms", provider_ref=ref, sender=sender, recipient="+4700000001", text=text, at=desk.clock.at
+        provider="46elks", provider_ref=ref, sender=sender, recipient="+4700000001", text=text, at=desk.clock.at
     )
     return await desk.centre.transact(lambda tx: receive(tx, inbound))
 

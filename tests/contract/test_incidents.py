@@ -104,6 +104,7 @@ async def test_an_acknowledgement_that_leads_nowhere_expires_and_alerts_again(de
     (incident,) = await desk.incidents()
     assert incident.state == "alerting"
     assert "expire" in await desk.story(1)
+    assert "tatt uten at noen kom" in (await desk.rows(messages))[-1].text
 
 
 async def test_each_taken_state_has_its_own_deadline(desk: DeskCentre) -> None:
@@ -122,8 +123,38 @@ async def test_a_press_on_an_acknowledged_incident_alerts_past_whoever_took_it(d
     await desk.keep(desk.event("pendant-1", PRESS))
     (incident,) = await desk.incidents()
     assert (incident.state, incident.presses) == ("alerting", 2)
-    assert await desk.told(1) == [DUTY, DUTY]
-    assert (await desk.next_action(1)).kind == engine.STEP
+    assert await desk.told(1) == [DUTY, DUTY, NEIGHBOUR]
+    action = await desk.next_action(1)
+    assert (action.kind, action.at - desk.clock.at) == (engine.STEP, dt.timedelta(seconds=120))
+    await desk.pass_time(120)
+    assert await desk.told(1) == [DUTY, DUTY, NEIGHBOUR, LEADER]
+
+
+@pytest.mark.parametrize(
+    ("taker", "expected"),
+    [("sms:nord-2-duty", [NEIGHBOUR, LEADER]), ("user:kari", [DUTY, NEIGHBOUR])],
+)
+async def test_the_press_alerts_whoever_took_it_and_the_step_after(
+    desk: DeskCentre, taker: str, expected: list[str]
+) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS))
+    await desk.pass_time(180)
+    await desk.centre.transact(lambda tx: acts.act(tx, 1, Event.ACKNOWLEDGE, taker))
+    before = await desk.told(1)
+    await desk.keep(desk.event("pendant-1", PRESS))
+    assert (await desk.told(1))[len(before) :] == expected
+    texts = [row.text for row in await desk.rows(messages) if row.id > len(before)]
+    assert all("meldt på nytt" in text for text in texts)
+
+
+async def test_the_other_open_incidents_of_a_phone_are_listed_in_its_text(desk: DeskCentre) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS), desk.event("door-1", Kind.DOOR_OPENED))
+    first, second = [row.text for row in await desk.rows(messages)]
+    assert "åpne" not in first.replace("Dør åpnet", "")
+    assert ". Også åpne: 1. Svar OK 2." in second
+    await act(desk, 1, Event.CLOSE, outcome=Outcome.HELP_GIVEN, cause=Cause.NEED)
+    await desk.pass_time(180)
+    assert "Også" not in (await desk.rows(messages, messages.c.incident_id == 2))[-1].text
 
 
 async def test_a_press_after_closing_is_a_new_incident(desk: DeskCentre) -> None:

@@ -7,17 +7,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.central import commander, dose, ingest
+from hub.central import commander, dose, ingest, shifts
 from hub.central.auditor import phones_unreachable
 from hub.central.centre import Centre, Tx
 from hub.central.clockwork import Clockwork
 from hub.central.commissioning import mode, route
 from hub.central.commissioning.untaken import untaken
-from hub.central.escalation import engine
+from hub.central.escalation import engine, limits
 from hub.central.ingest import Parcel
+from hub.central.maintenance import holding
+from hub.central.maintenance import service as maintenance
 from hub.central.notify import outbox
 from hub.central.presence import Presence
 from hub.central.site.apply import apply, load_current
+from hub.central.site.load import load
 from hub.central.store.engine import Store
 from hub.central.store.tables import due, incident_events, incidents, messages
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
@@ -27,7 +30,7 @@ from hub.domain.observation import Value
 from hub.wire.envelope import Data, Event
 from rules.loader import standard
 from tests.fakes.clock import FakeClock
-from tests.fakes.site import SITE, site
+from tests.fakes.site import SITE
 
 RULES = standard()
 
@@ -35,12 +38,14 @@ RULES = standard()
 class DeskCentre:
     """A centre whose clock a test moves; messages are written and not sent."""
 
-    def __init__(self, url: str, clock: FakeClock | None = None, owner: str = "centre") -> None:
+    def __init__(
+        self, url: str, clock: FakeClock | None = None, owner: str = "centre", document: str = SITE
+    ) -> None:
         self.clock = clock or FakeClock()
         self.store = Store(url)
         if self.store.read_now(load_current) is None:
             now = self.clock.now()
-            self.store.write_now(lambda connection: apply(connection, SITE, site(), now, "test"))
+            self.store.write_now(lambda connection: apply(connection, document, load(document), now, "test"))
         directory = self.store.read_now(load_current)
         assert directory is not None
         self.centre = Centre(self.store, self.clock, directory, owner)
@@ -54,6 +59,8 @@ class DeskCentre:
             {
                 engine.STEP: engine.step_due,
                 engine.DEADLINE: engine.deadline_due,
+                limits.LIMIT: limits.passed,
+                holding.END: maintenance.over,
                 outbox.RECEIPT: lambda tx, subject: engine.no_receipt(tx, int(subject)),
                 dose.WINDOW: dose.window_ended,
                 HUB: self.supervision.hub_due,
@@ -62,6 +69,7 @@ class DeskCentre:
                 engine.UNREACHABLE: phones_unreachable,
                 mode.END: mode.over,
                 route.UNTAKEN: partial(untaken, rules=RULES),
+                **shifts.HANDLERS,
                 "site.changed": lambda _tx, _subject: None,
                 commander.ANSWER: commander.unanswered,
             },
@@ -76,6 +84,7 @@ class DeskCentre:
         def work(tx: Tx) -> None:
             self.supervision.arm(tx)
             dose.arm(tx)
+            shifts.arm(tx)
 
         await self.centre.transact(work)
 

@@ -13,9 +13,13 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from hub.central.api.app import create_app
+from hub.central.api.hooks import Desk
 from hub.central.api.services import Check
 from hub.central.auth import accounts, create_user
 from hub.central.history import SqlHistory
+from hub.central.notify.channels.elks import Elks
+from hub.central.notify.channels.elks import Settings as ElksSettings
+from hub.central.notify.ways import Ways
 from tests.fakes.centre import DeskCentre
 
 USER = "kari-test"
@@ -60,8 +64,10 @@ async def open_console(
     now = desk.clock.now()
     with mock.patch.object(accounts, "_hasher", _QUICK):
         desk.store.write_now(lambda connection: create_user(connection, USER, PASSWORD, now))
+    elks = ElksSettings(username="user", password="word", sender="+4700000001")
+    hooks = Desk("http://127.0.0.1", HOOK_SECRET, Ways([Elks(elks)]))
     app = create_app(
-        desk.centre, SqlHistory(desk.store), hook_secret=HOOK_SECRET, secure_cookies=secure_cookies, checks=checks
+        desk.centre, SqlHistory(desk.store), hooks=hooks, secure_cookies=secure_cookies, checks=checks
     )
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
@@ -72,4 +78,5 @@ async def open_console(
             app.state.services.ended.set()
             server.should_exit = True
             await serving
+            await hooks.ways.close()
             desk.store.close()

@@ -9,11 +9,17 @@ GOOD = (200, '{"status":"created","id":"s17","from":"+4700000001","to":"+4700000
 
 
 class FaultyProvider:
-    """Answers every request with ``answer``; ``None`` hangs up instead, ``hang`` never answers."""
+    """Answers every request with ``answer``; ``None`` hangs up instead, ``hang`` never answers.
+
+    ``cut`` answers half and hangs up, ``drip`` answers half and never the rest.
+    """
 
     def __init__(self) -> None:
         self.answer: tuple[int, str] | None = GOOD
         self.hang = False
+        self.cut = False
+        self.drip = False
+        self.bodies: list[bytes] = []
         self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
         self.connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -47,12 +53,16 @@ class FaultyProvider:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
         self.requests.append((head[0], headers, form))
+        self.bodies.append(body)
         if self.hang:
             await asyncio.Event().wait()
         if self.answer is None:
             return False
         status, text = self.answer
         content = text.encode()
-        writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content)
+        half = content[: len(content) // 2] if self.cut or self.drip else content
+        writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(content)}\r\n\r\n".encode() + half)
         await writer.drain()
-        return True
+        if self.drip:
+            await asyncio.Event().wait()
+        return not self.cut

@@ -1,4 +1,4 @@
-"""A small ward to test with: a site, a clock that tests move, a centre on SQLite, and a channel that obeys."""
+"""A small ward to test with: a site, a clock that tests move, a centre on SQLite, and a provider that obeys."""
 
 import asyncio
 import datetime as dt
@@ -8,13 +8,14 @@ import sqlalchemy as sa
 
 from hub.central.centre import Centre
 from hub.central.incidents import desk
-from hub.central.notify.channels.base import Accepted, Capability, Outgoing
+from hub.central.notify.channels.base import Accepted, Capability, Hook, Outgoing, Reply, Told
 from hub.central.site.directory import Directory
 from hub.central.site.model import Language, Phone, Plan, Resident, Settings, Shift, Site, Step, Zone
 from hub.central.store.engine import Store
 from hub.central.store.tables import messages
 from hub.domain.clock import UTC, Now
 from hub.domain.codes import Kind
+from hub.domain.errors import MalformedError
 
 START = dt.datetime(2026, 11, 21, 20, 0, tzinfo=UTC)  # 21:00 in Oslo
 DUTY = "+4700000012"
@@ -87,13 +88,13 @@ async def message_of(centre: Centre, incident: int) -> sa.Row[tuple[object, ...]
     return await centre.store.read(lambda connection: connection.execute(query.limit(1)).one())
 
 
-class ObedientChannel:
+class ObedientProvider:
     """Does what the test says: accepts, fails, or waits."""
 
-    name = "sms"
-    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "one", channel: str = "sms") -> None:
+        self.name = name
+        self.channel = channel
+        self.capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
         self.sent: list[Outgoing] = []
         self.errors: list[Exception] = []
         self.gate: asyncio.Event | None = None
@@ -113,3 +114,12 @@ class ObedientChannel:
         while len(self.sent) < count:
             self._news.clear()
             await self._news.wait()
+
+    def hook(self, hook: Hook) -> tuple[Told, ...]:
+        raise MalformedError(f"{self.name} has no hook {hook.what}")
+
+    def reply(self, _hook: Hook, _told: tuple[Told, ...], text: str) -> Reply:
+        return Reply(text.encode())
+
+    async def close(self) -> None:
+        pass

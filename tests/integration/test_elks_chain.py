@@ -19,9 +19,10 @@ from firmware_sim.phone.network import Network
 from hub.central import clockwork
 from hub.central.api import hooks
 from hub.central.centre import Centre
-from hub.central.notify.channels.elks import ElksChannel
+from hub.central.notify.channels.elks import Elks, Settings
 from hub.central.notify.outbox import SEND
 from hub.central.notify.pipeline import Sender
+from hub.central.notify.ways import Ways
 from hub.central.store.tables import audit, incidents, messages, replies
 from hub.domain.errors import TransientError
 from tests.fakes.ward import DUTY, LEADER, HandClock, open_centre, raised
@@ -87,22 +88,23 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
     hooks_url = f"{centre_url}/hooks/46elks/{SECRET}"
     network = Network(
         [Phone(DUTY, "duty", Behaviour()), Phone(LEADER, "leader", Behaviour())],
-        f"{hooks_url}/sms",
+        f"{hooks_url}/inbound",
         "+4700000001",
         SystemClock(),
     )
     service = Service(network, "user", "word")
-    channel = ElksChannel(phone_url, "user", "word", "+4700000001")
-    sender = Sender(centre, {"sms": channel}, hooks_url)
+    elks = Elks(Settings(base_url=phone_url, username="user", password="word", sender="+4700000001"))
+    desk = hooks.Desk(centre_url, SECRET, Ways([elks]))
+    sender = Sender(centre, desk.ways, desk.address)
     app = FastAPI()
     app.include_router(hooks.router)
     app.state.centre = centre
-    app.state.hook_secret = SECRET
+    app.state.hooks = desk
     async with served(service.app(), phone_socket), served(app, centre_socket):
         yield Chain(centre, network, sender, hooks_url)
         await sender.close()
         await service.close()
-        await channel.close()
+        await elks.close()
     centre.store.close()
 
 
@@ -155,7 +157,7 @@ SMS = {"id": "in-1", "from": DUTY, "to": "+4700000001", "message": "OK", "create
 
 async def test_a_wrong_secret_is_refused_and_audited_once_a_minute(chain: Chain) -> None:
     for secret in ("wrong", SECRET[:-1], SECRET + "x", "%00", "é"):
-        assert (await post(chain, "sms", SMS, secret)).status_code == 403
+        assert (await post(chain, "inbound", SMS, secret)).status_code == 403
     rows = await chain.centre.store.read(lambda c: c.execute(sa.select(audit)).all())
     assert [(row.action, row.detail) for row in rows] == [("hook_refused", "wrong secret")]
     assert await chain.centre.store.read(lambda c: c.execute(sa.select(replies)).all()) == []
@@ -165,28 +167,28 @@ async def test_a_secret_that_is_too_short_lets_nobody_in(chain: Chain) -> None:
     app = FastAPI()
     app.include_router(hooks.router)
     app.state.centre = chain.centre
-    app.state.hook_secret = ""
+    app.state.hooks = hooks.Desk("http://hub", "", chain.sender.ways)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
         for secret in ("", "x"):
-            answer = await client.post(f"/hooks/46elks/{secret}/sms", data=SMS)
+            answer = await client.post(f"/hooks/46elks/{secret}/inbound", data=SMS)
             assert answer.status_code in {403, 404}
 
 
 BAD: list[tuple[str, bytes | dict[str, str], int]] = [
-    ("sms", b"", 400),
-    ("sms", b"\xff\xfe", 400),
-    ("sms", b"a=1&" * 30, 400),
-    ("sms", b"x" * 20_000, 413),
-    ("sms", {**SMS, "id": ""}, 400),
-    ("sms", {**SMS, "from": "+" + "0" * 40}, 400),
-    ("sms", {**SMS, "message": "x" * 3_000}, 400),
-    ("sms", {**SMS, "message": "\0", "created": "soon"}, 200),
+    ("inbound", b"", 400),
+    ("inbound", b"\xff\xfe", 400),
+    ("inbound", b"a=1&" * 30, 400),
+    ("inbound", b"x" * 20_000, 413),
+    ("inbound", {**SMS, "id": ""}, 400),
+    ("inbound", {**SMS, "from": "+" + "0" * 40}, 400),
+    ("inbound", {**SMS, "message": "x" * 3_000}, 400),
+    ("inbound", {**SMS, "message": "\0", "created": "soon"}, 200),
     ("delivery", {"id": "s1"}, 400),
     ("delivery", {"id": "s1", "status": "lost"}, 400),
     ("delivery", {"id": "s1", "status": "delivered"}, 404),
     ("delivery?message=4711", {"id": "s1", "status": "delivered"}, 404),
-    ("delivery?message=x", {"id": "s1", "status": "delivered"}, 422),
+    ("delivery?message=x", {"id": "s1", "status": "delivered"}, 400),
 ]
 
 
@@ -202,6 +204,6 @@ async def test_when_the_store_is_away_the_provider_is_asked_to_call_again(
         raise TransientError("away")
 
     monkeypatch.setattr(chain.centre, "transact", away)
-    assert (await post(chain, "sms", SMS)).status_code == 503
+    assert (await post(chain, "inbound", SMS)).status_code == 503
     answer = await post(chain, "delivery", {"id": "s1", "status": "delivered"})
     assert answer.status_code == 503

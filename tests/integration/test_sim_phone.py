@@ -2,14 +2,11 @@
 
 import asyncio
 import base64
-import contextlib
 import json
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,35 +16,9 @@ from firmware_sim.clock import FixedClock
 from firmware_sim.phone.app import Service
 from firmware_sim.phone.model import Phone
 from firmware_sim.phone.network import Network
+from tests.fakes.serving import serving
 
 NORD, SOR, SERVICE = "+4700000012", "+4700000013", "+4700000000"
-
-
-class Server(uvicorn.Server):
-    """A server that takes no signals and stops at once: uvicorn's own looks only ten times a second."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        self.ended = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def main_loop(self) -> None:
-        await self.ended.wait()
-
-
-@contextlib.asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[str]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        server = Server(app)
-        task = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.ended.set()
-        await task
 
 
 class Centre:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenario.shipped import HOMES, play
 
-pytestmark = [pytest.mark.played, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("name", HOMES)

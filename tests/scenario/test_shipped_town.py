@@ -7,7 +7,7 @@ import pytest
 from firmware_sim.scenario.command import shipped
 from tests.scenario.shipped import HOMES, TOWN, play
 
-pytestmark = [pytest.mark.played, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("name", TOWN)

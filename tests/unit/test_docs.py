@@ -129,7 +129,7 @@ def ours() -> list[list[str]]:
 def said(words: list[str]) -> str:
     """Return the help of the command that these words call."""
     program, rest = words[0], words[1:]
-    group = program == "hub" and rest[0] in {"site", "user", "devices"}
+    group = program == "hub" and rest[0] in {"site", "user", "devices", "rota", "report", "audit", "maintenance"}
     command = rest[: 2 if group else 1]
     out = io.StringIO()
     ask = parser().parse_args if program == "hub" else hub_sim
@@ -254,5 +254,8 @@ def test_the_edges_unit_lets_it_speak_to_systemd_and_ask_for_the_clock() -> None
     assert "adjtimex" in service["SystemCallFilter"].split()
 
 
-def test_the_centres_unit_promises_no_sign_of_life_that_nobody_gives() -> None:
-    assert "WatchdogSec" not in unit("central")
+def test_the_centres_unit_promises_the_sign_of_life_that_it_gives() -> None:
+    service = unit("central")
+    assert service["Type"] == "notify"
+    # Its auditor counts as asleep after 30 s.
+    assert 30 < int(service["WatchdogSec"]) <= 120

@@ -1,9 +1,5 @@
-"""The service over HTTP: the 46elks API, a control API for tests, and a page with the phones."""
+"""The service over HTTP: the providers' APIs, a control API for tests, and a page with the phones."""
 
-import asyncio
-import base64
-import binascii
-import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
@@ -25,13 +21,14 @@ from starlette.types import Lifespan
 
 from firmware_sim.clock import utc
 from firmware_sim.errors import Unfit
-from firmware_sim.phone.model import Message, is_number, parts
+from firmware_sim.phone.model import Message
 from firmware_sim.phone.network import Network, api_time
+from firmware_sim.providers.all import PROVIDERS
+from firmware_sim.providers.manners import Manners
 
 _HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True)
 _ASSETS = {"page.css": "text/css", "page.js": "text/javascript"}
-_LONGEST_SENDER_NAME = 11
 
 
 class Service:
@@ -39,68 +36,50 @@ class Service:
 
     Args:
         network: The phones behind it.
-        user: API user name.
-        password: API password.
+        user: User name of every API; Twilio's account SID.
+        password: Password of every API; Twilio's token.
     """
 
     def __init__(self, network: Network, user: str, password: str) -> None:
         self._network = network
-        self._secret = f"{user}:{password}".encode()
-        self._closing = asyncio.Event()
+        self.providers = {each.name: each(network, user, password) for each in PROVIDERS}
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
         """Return the application."""
+        apis = [route for api in self.providers.values() for route in api.routes()]
         routes = [
-            Route("/a1/sms", self._send, methods=["POST"]),
-            Route("/a1/SMS", self._send, methods=["POST"]),
+            *apis,
             Route("/", self._page),
             Route("/assets/{name}", self._asset),
             Route("/phones", self._phones),
             Route("/phones/{number}/reply", self._reply, methods=["POST"]),
+            Route("/phones/{number}/press", self._press, methods=["POST"]),
             Route("/phones/{number}/behaviour", self._behaviour, methods=["POST"]),
             Route("/behaviour", self._behaviour, methods=["POST"]),
+            Route("/providers", self._manners),
+            Route("/providers/{name}/behaviour", self._mannered, methods=["POST"]),
             Route("/messages", self._messages),
             Route("/events", self._events),
         ]
         return Starlette(routes=routes, lifespan=lifespan)
 
+    def mannered(self, name: str, given: Mapping[str, object]) -> Manners:
+        """Change how a provider behaves, and return its new manners.
+
+        Raises:
+            Unfit: There is no such provider, or no such behaviour.
+        """
+        if name not in self.providers:
+            raise Unfit(f"no provider {name!r}; known: {', '.join(self.providers)}")
+        api = self.providers[name]
+        api.manners = api.manners.changed(given)
+        return api.manners
+
     async def close(self) -> None:
         """End open streams and hanging answers."""
-        self._closing.set()
+        for api in self.providers.values():
+            api.close()
         await self._network.stop()
-
-    async def _send(self, request: Request) -> Response:
-        if not self._known(request.headers.get("authorization", "")):
-            headers = {"www-authenticate": 'Basic realm="46elks API"'}
-            return PlainTextResponse("API access requires Basic HTTP authentication", 401, headers)
-        form = {key: str(value) for key, value in (await request.form()).items()}
-        if problem := _problem(form):
-            return PlainTextResponse(problem, 403)
-        to = form["to"]
-        if self._network.take(to, "hang_next"):
-            await self._closing.wait()
-        if self._network.take(to, "refuse_next"):
-            return PlainTextResponse("Service Unavailable", 503)
-        message = self._network.send(form["from"], to, form["message"], form.get("whendelivered"))
-        answer = {
-            "status": "created",
-            "direction": "outgoing",
-            "from": message.sender,
-            "created": api_time(message.at_s),
-            "parts": parts(message.message),
-            "to": message.to,
-            "cost": message.cost,
-            "message": message.message,
-            "id": message.id,
-        }
-        return JSONResponse(answer)
-
-    def _known(self, header: str) -> bool:
-        scheme, _, given = header.partition(" ")
-        try:
-            return scheme.lower() == "basic" and hmac.compare_digest(base64.b64decode(given), self._secret)
-        except binascii.Error:
-            return False
 
     async def _page(self, _request: Request) -> Response:
         template = _PAGES.get_template("page.html")
@@ -130,10 +109,31 @@ class Service:
     async def _reply(self, request: Request) -> Response:
         try:
             given = await _object(request)
-            message = self._network.reply(request.path_params["number"], str(given.get("message", "")))
+            seems = given.get("from")
+            message = self._network.reply(
+                request.path_params["number"], str(given.get("message", "")), str(seems) if seems else None
+            )
         except Unfit as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(_plain(message))
+
+    async def _press(self, request: Request) -> Response:
+        try:
+            given = await _object(request)
+            self._network.press(request.path_params["number"], str(given.get("key", "")))
+        except Unfit as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({})
+
+    async def _manners(self, _request: Request) -> Response:
+        return JSONResponse({name: asdict(api.manners) for name, api in self.providers.items()})
+
+    async def _mannered(self, request: Request) -> Response:
+        try:
+            manners = self.mannered(request.path_params["name"], await _object(request))
+        except Unfit as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(asdict(manners))
 
     async def _behaviour(self, request: Request) -> Response:
         try:
@@ -161,20 +161,6 @@ class Service:
         return [message for message in self._network.messages if number in {message.to, message.sender}]
 
 
-def _problem(form: Mapping[str, str]) -> str | None:
-    """Return what 46elks would refuse, in its manner: a short text."""
-    for key in ("from", "to", "message"):
-        if not form.get(key):
-            return f"Missing key {key}"
-    if not is_number(form["to"]):
-        return "Invalid to number"
-    sender = form["from"]
-    name = sender.isalnum() and not sender[0].isdigit() and len(sender) <= _LONGEST_SENDER_NAME
-    if not is_number(sender) and not name:
-        return "Invalid from"
-    return None
-
-
 async def _object(request: Request) -> Mapping[str, object]:
     try:
         given = await request.json()
@@ -193,13 +179,14 @@ def _plain(message: Message) -> dict[str, object]:
         "to": message.to,
         "message": message.message,
         "status": message.status,
+        "provider": message.provider,
         "created": api_time(message.at_s),
         "mono_s": message.mono_s,
         "log": [{"status": status, "at": api_time(at_s)} for status, at_s in message.log],
     }
 
 
-_SHOWN = {"delivered", "received", "told"}
+_SHOWN = {"delivered", "received", "told", "completed"}
 
 
 def _bubble(message: Message) -> dict[str, object]:

@@ -18,14 +18,19 @@ from firmware_sim.phone.network import Network
 from firmware_sim.process import Tasks, port_number, say_ready, until_stopped
 
 _DESCRIPTION = """\
-Run a text message service that speaks the 46elks API, with the phones behind it.
+Run message services that speak the APIs of 46elks, Sveve, Twilio and LINK Mobility, with the phones behind them.
 
-  send      POST /a1/sms   (basic auth; from, to, message, whendelivered)
+  send      POST /a1/sms, /a1/calls (46elks); /SMS/SendMessage (Sveve); /sms/send (LINK);
+            /2010-04-01/Accounts/USER/Messages.json, …/Calls.json (Twilio)
   look      open / in a browser: the phones side by side, with a box to type replies
-  reply     POST /phones/NUMBER/reply      {"message": "OK 47"}
+  reply     POST /phones/NUMBER/reply      {"message": "OK 47"}   ("from": another number it seems to come from)
+  press     POST /phones/NUMBER/press      {"key": "1"}   in a call
   misbehave POST /phones/NUMBER/behaviour  {"drop": true}   (or /behaviour for every phone)
             on, drop, fail, slow_s, refuse_next, hang_next, duplicate_report, lose_webhook,
-            nurse: {"after_s": 2, "answer": "{ok}"} answers each text that asks for "OK 47"
+            nurse: {"after_s": 2, "answer": "{ok}"} answers each text that asks for "OK 47";
+            in calls: busy, unanswered, machine, hasty, keys: one sign for each wait, as "-1", h hangs up
+  provider  POST /providers/NAME/behaviour {"next": ["busy", "cut"], "always": "", "wrong_signature": false,
+            "hooks": "http://…"}: what happens to its next requests, and where it tells of texts that came in
   follow    GET /messages, GET /phones, GET /events (server-sent events)
 
 Prints {"ready": true, "port": …} when it listens on 127.0.0.1."""
@@ -47,6 +52,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--number", default=_SERVICE_NUMBER, help="the service's own number")
     parser.add_argument(
         "--phone", action="append", default=[], metavar="NUMBER=LABEL", help="a phone; may be given again"
+    )
+    parser.add_argument(
+        "--hooks",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="the address of a provider's hooks; it calls /delivery and /inbound below it; may be given again",
     )
     parser.add_argument(
         "--nurse", type=float, metavar="SECONDS", help="every phone answers by itself after this long"
@@ -74,6 +86,9 @@ def _phone(text: str, nurse_s: float | None) -> Phone:
 async def _live(given: argparse.Namespace, phones: list[Phone]) -> None:
     network = Network(phones, given.incoming_url, given.number, SystemClock())
     service = Service(network, given.user, given.password)
+    for text in given.hooks:
+        name, _, url = text.partition("=")
+        service.mannered(name, {"hooks": url})
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", given.port))

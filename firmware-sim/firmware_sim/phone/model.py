@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from firmware_sim.errors import Unfit
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
+_KEYS = frozenset("0123456789-h")
 _ASKED = re.compile(r"\bOK \d+\b")
 #: 46elks counts in 10000ths of the account's currency: 0.52 SEK a part.
 _COST_PER_PART = 5200
@@ -37,6 +38,7 @@ class Message:
     """One text message; the names are those of the 46elks API, ``sender`` being its ``from``.
 
     ``at_s`` is Unix time and ``mono_s`` monotonic, when the service got it; ``log`` tells what became of it.
+    ``provider`` carries it, ``ref`` is what the sender calls it, ``answers`` the id of the message it replies to.
     """
 
     id: str
@@ -48,6 +50,9 @@ class Message:
     mono_s: float
     status: str = "created"
     log: list[tuple[str, float]] = field(default_factory=list)
+    provider: str = "46elks"
+    ref: str = ""
+    answers: str = ""
 
     @property
     def cost(self) -> int:
@@ -87,7 +92,12 @@ class Behaviour:
         hang_next: How many next requests the API never answers.
         duplicate_report: Each delivery report comes twice.
         lose_webhook: No webhook about this phone is ever sent.
-        nurse: Who answers by herself, or ``None``.
+        nurse: Who answers by herself, or ``None``. In a call she presses 1.
+        busy: Calls find it busy.
+        unanswered: Calls ring in vain.
+        machine: A machine takes calls.
+        keys: What is pressed in calls, one sign for each wait: a digit, ``-`` for none, ``h`` hangs up.
+        hasty: Ringing, and waiting for a key, take no time.
     """
 
     on: bool = True
@@ -99,6 +109,11 @@ class Behaviour:
     duplicate_report: bool = False
     lose_webhook: bool = False
     nurse: Nurse | None = None
+    busy: bool = False
+    unanswered: bool = False
+    machine: bool = False
+    keys: str = ""
+    hasty: bool = False
 
     def changed(self, given: Mapping[str, object]) -> "Behaviour":
         """Return this behaviour with some of it changed, from plain data.
@@ -120,6 +135,10 @@ def _fitting(name: str, value: object, default: object) -> object:
         if isinstance(value, bool):
             return value
         raise Unfit(f"{name!r} is true or false, not {value!r}")
+    if isinstance(default, str):
+        if isinstance(value, str) and set(value) <= _KEYS:
+            return value
+        raise Unfit(f"{name!r} is made of digits, '-' and 'h', not {value!r}")
     whole = isinstance(default, int)
     fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not fits or value < 0:  # type: ignore[operator] # a number, if it fits

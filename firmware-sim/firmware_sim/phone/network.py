@@ -1,25 +1,36 @@
-"""What happens to messages between the service and the phones, and the webhooks that tell about it."""
+"""What happens to messages and calls between the providers and the phones, and the webhooks that tell about it."""
 
 import asyncio
-import itertools
-import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
-
-import httpx
+from typing import Protocol
 
 from firmware_sim.clock import Clock, utc
 from firmware_sim.errors import Unfit
 from firmware_sim.phone.model import Behaviour, Message, Phone, is_number
+from firmware_sim.phone.webhook import Caller, Webhook
 from firmware_sim.process import Tasks
 
-log = logging.getLogger(__name__)
 
-_ACCEPTED = range(200, 205)
-#: 46elks keeps trying a webhook for at least 6 hours and at least 5 times; the steps are ours.
-_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.25, 30.0
-_GIVE_UP_S, _FEWEST_TRIES = 6 * 3600.0, 5
-_WEBHOOK_TIMEOUT_S = 10.0
+class Carrier(Protocol):
+    """A provider, as the network sees it: how it tells what happened."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    def report(self, message: Message, url: str | None) -> Webhook | None:
+        """Return how it tells what became of a message, ``None`` when it does not tell this."""
+        ...
+
+    def inbound(self, message: Message) -> Webhook | None:
+        """Return how it tells that a phone sent a message, ``None`` when it does not tell."""
+        ...
+
+    def answered(self, body: str) -> str:
+        """Return what of the answer to that goes back to the phone."""
+        ...
 
 
 class Network:
@@ -27,7 +38,7 @@ class Network:
 
     Args:
         phones: The phones that exist; a message to any other number fails.
-        incoming_url: Told each message that a phone sends, or ``None``.
+        incoming_url: Told each message that a phone sends through 46elks, or ``None``.
         service_number: Where phones answer to before they got any message.
         clock: The simulator's time.
     """
@@ -37,27 +48,50 @@ class Network:
         self.messages: list[Message] = []
         self.incoming_url = incoming_url
         self.service_number = service_number
-        self._clock = clock
-        self._tasks = Tasks()
-        self._client = httpx.AsyncClient(timeout=_WEBHOOK_TIMEOUT_S, trust_env=False)
+        self.clock = clock
+        self.caller = Caller(clock)
+        self.tasks = Tasks()
+        self._carriers: dict[str, Carrier] = {}
+        self._presses: dict[str, asyncio.Queue[str]] = {}
+        self._deliveries: dict[str, asyncio.Task[None]] = {}
         self._listeners: set[asyncio.Queue[Message | None]] = set()
         self._switched = asyncio.Condition()
+
+    def join(self, carrier: Carrier) -> None:
+        """Let a provider carry messages."""
+        self._carriers[carrier.name] = carrier
 
     async def stop(self) -> None:
         """Give up what is under way and end every listener."""
         for queue in self._listeners:
             queue.put_nowait(None)
-        await self._tasks.stop()
-        await self._client.aclose()
+        await self.tasks.stop()
+        await self.caller.close()
 
-    def send(self, sender: str, to: str, text: str, report_url: str | None) -> Message:
+    def send(
+        self, sender: str, to: str, text: str, report_url: str | None, *, provider: str = "46elks", ref: str = ""
+    ) -> Message:
         """Accept a message to a phone; delivery goes on in the background."""
-        message = self._new("outgoing", sender, to, text)
-        self._tasks.start(self._deliver(message, report_url), f"deliver {message.id}")
+        message = self.new("outgoing", sender, to, text, provider=provider)
+        message.ref = ref
+        delivery = self.tasks.start(self._deliver(message, report_url), f"deliver {message.id}")
+        self._deliveries[message.id] = delivery
+        delivery.add_done_callback(lambda _: self._deliveries.pop(message.id, None))
         return message
 
-    def reply(self, number: str, text: str) -> Message:
+    async def settle(self, message: Message) -> None:
+        """Wait until a message has been delivered and that been reported."""
+        delivery = self._deliveries.get(message.id)
+        if delivery is not None:
+            await asyncio.wait([delivery])
+
+    def reply(self, number: str, text: str, sender: str | None = None) -> Message:
         """Send a message from a phone to where its last message came from.
+
+        Args:
+            number: The phone.
+            text: What it says.
+            sender: Another number that it seems to come from.
 
         Raises:
             Unfit: There is no such phone, the text is empty, or the last sender cannot be answered.
@@ -66,11 +100,13 @@ class Network:
             raise Unfit(f"no phone {number}")
         if not text.strip():
             raise Unfit("'message' must be a text")
-        to = next((m.sender for m in reversed(self.messages) if m.to == number), self.service_number)
+        last = next((m for m in reversed(self.messages) if m.to == number), None)
+        to = last.sender if last else self.service_number
         if not is_number(to):
             raise Unfit(f"{to!r} is a name, not a number: a phone cannot answer it")
-        message = self._new("incoming", number, to, text)
-        self._tasks.start(self._tell_reply(message), f"reply {message.id}")
+        message = self.new("incoming", sender or number, to, text, provider=last.provider if last else "46elks")
+        message.answers = last.id if last else ""
+        self.tasks.start(self._tell_reply(message, self.phones[number]), f"reply {message.id}")
         return message
 
     async def behave(self, number: str | None, given: Mapping[str, object]) -> Behaviour:
@@ -96,6 +132,34 @@ class Network:
         phone.behaviour = phone.behaviour.changed({what: getattr(phone.behaviour, what) - 1})
         return True
 
+    def press(self, number: str, key: str) -> None:
+        """Press a key of a phone, for the call that waits for it, or the next that does.
+
+        Raises:
+            Unfit: There is no such phone, or no such key.
+        """
+        if number not in self.phones:
+            raise Unfit(f"no phone {number}")
+        if len(key) != 1 or not (key.isascii() and key.isdigit()):
+            raise Unfit(f"'key' is one digit, not {key!r}")
+        self._pressed(number).put_nowait(key)
+
+    async def key(self, number: str, wait_s: float) -> str:
+        """Return the key that somebody presses within this time; empty: none. ``h``: she has hung up."""
+        phone = self.phones[number]
+        keys = phone.behaviour.keys
+        if keys:
+            phone.behaviour = phone.behaviour.changed({"keys": keys[1:]})
+            return keys[0].replace("-", "")
+        if phone.behaviour.nurse is not None:
+            await asyncio.sleep(phone.behaviour.nurse.after_s)
+            return "1"
+        try:
+            async with asyncio.timeout(0 if phone.behaviour.hasty else wait_s):
+                return await self._pressed(number).get()
+        except TimeoutError:
+            return ""
+
     async def changes(self) -> AsyncIterator[Message]:
         """Yield every message there is, then each again whenever something becomes of it."""
         queue: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -108,36 +172,53 @@ class Network:
         finally:
             self._listeners.discard(queue)
 
-    def _new(self, direction: str, sender: str, to: str, text: str) -> Message:
-        at_s, mono_s = self._clock.wall_s(), self._clock.mono_s()
+    def new(self, direction: str, sender: str, to: str, text: str, *, provider: str) -> Message:
+        """Keep a new message, or a call, and tell everybody who follows."""
+        at_s, mono_s = self.clock.wall_s(), self.clock.mono_s()
         message = Message(f"s{secrets.token_hex(16)}", direction, sender, to, text, at_s, mono_s)
+        message.provider = provider
         self.messages.append(message)
-        self._became(message, "received" if direction == "incoming" else "created")
+        self.became(message, "received" if direction == "incoming" else "created")
         return message
 
-    def _became(self, message: Message, status: str) -> None:
+    def became(self, message: Message, status: str) -> None:
+        """Note what became of a message, and tell everybody who follows."""
         message.status = status
-        message.log.append((status, self._clock.wall_s()))
+        message.log.append((status, self.clock.wall_s()))
         for queue in self._listeners:
             queue.put_nowait(message)
+
+    async def tell(self, message: Message, webhook: Webhook | None) -> str | None:
+        """Make a provider's call about a phone's message, as the phone's behaviour lets it."""
+        numbers = (message.sender, message.to)
+        phone = next((self.phones[number] for number in numbers if number in self.phones), None)
+        if webhook is None or (phone is not None and phone.behaviour.lose_webhook):
+            return None
+        answer = None
+        for _ in range(2 if phone is not None and phone.behaviour.duplicate_report else 1):
+            answer = await self.caller.call(webhook, message.id)
+        return answer
+
+    def _pressed(self, number: str) -> asyncio.Queue[str]:
+        return self._presses.setdefault(number, asyncio.Queue())
 
     async def _deliver(self, message: Message, report_url: str | None) -> None:
         phone = self.phones.get(message.to)
         if phone is None or phone.behaviour.fail:
-            self._became(message, "failed")
-            await self._report(message, phone, report_url)
+            self.became(message, "failed")
+            await self._report(message, report_url)
             return
         if phone.behaviour.drop:
             return
-        self._became(message, "sent")
-        self._tasks.start(self._report(message, phone, report_url), f"sent {message.id}")
+        self.became(message, "sent")
+        self.tasks.start(self._report(message, report_url), f"sent {message.id}")
         await asyncio.sleep(phone.behaviour.slow_s)
         async with self._switched:
             await self._switched.wait_for(lambda: phone.behaviour.on)
-        self._became(message, "delivered")
+        self.became(message, "delivered")
         if phone.behaviour.nurse is not None:
-            self._tasks.start(self._nurse(phone, message), f"nurse {message.id}")
-        await self._report(message, phone, report_url)
+            self.tasks.start(self._nurse(phone, message), f"nurse {message.id}")
+        await self._report(message, report_url)
 
     async def _nurse(self, phone: Phone, message: Message) -> None:
         nurse = phone.behaviour.nurse
@@ -146,53 +227,21 @@ class Network:
             await asyncio.sleep(nurse.after_s)
             self.reply(phone.number, answer)
 
-    async def _report(self, message: Message, phone: Phone | None, url: str | None) -> None:
-        if url is None or (phone is not None and phone.behaviour.lose_webhook):
-            return
-        form = {"id": message.id, "status": message.status}
-        if message.status == "delivered":
-            form["delivered"] = api_time(message.log[-1][1])
-        for _ in range(2 if phone is not None and phone.behaviour.duplicate_report else 1):
-            await self._post(url, form)
+    async def _report(self, message: Message, url: str | None) -> None:
+        await self.tell(message, self._carriers[message.provider].report(message, url))
 
-    async def _tell_reply(self, message: Message) -> None:
-        if self.incoming_url is None or self.phones[message.sender].behaviour.lose_webhook:
+    async def _tell_reply(self, message: Message, phone: Phone) -> None:
+        carrier = self._carriers[message.provider]
+        webhook = carrier.inbound(message)
+        if webhook is None or phone.behaviour.lose_webhook:
             return
-        form = {
-            "direction": "incoming",
-            "id": message.id,
-            "from": message.sender,
-            "to": message.to,
-            "created": api_time(message.at_s),
-            "message": message.message,
-        }
-        answer = await self._post(self.incoming_url, form)
+        answer = await self.caller.call(webhook, message.id)
         if answer is None:
             return
-        self._became(message, "told")
-        if answer.strip():
-            back = self._new("outgoing-reply", message.to, message.sender, answer.strip())
+        self.became(message, "told")
+        if text := carrier.answered(answer).strip():
+            back = self.new("outgoing-reply", message.to, phone.number, text, provider=message.provider)
             await self._deliver(back, None)
-
-    async def _post(self, url: str, form: Mapping[str, str]) -> str | None:
-        """Post a webhook until it is accepted and return the answer's text; ``None`` when given up."""
-        started_s, wait_s = self._clock.mono_s(), _FIRST_RETRY_S
-        for tries in itertools.count(1):
-            try:
-                answer = await self._client.post(url, data=form)
-            except httpx.TransportError as error:
-                why = type(error).__name__
-            else:
-                if answer.status_code in _ACCEPTED:
-                    return answer.text
-                why = f"HTTP {answer.status_code}"
-            if tries >= _FEWEST_TRIES and self._clock.mono_s() - started_s > _GIVE_UP_S:
-                log.error("webhook about %s given up after %d tries: %s", form["id"], tries, why)
-                break
-            log.warning("webhook about %s: %s, again in %.1f s", form["id"], why, wait_s)
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
-        return None
 
 
 def api_time(wall_s: float) -> str:

@@ -12,7 +12,8 @@ from firmware_sim.ble.peripheral import Peripheral
 from firmware_sim.errors import Unfit
 from firmware_sim.replay.tape import Frame
 
-_BURST_S = 0.3
+# As long as such devices repeat what they say: a hub that is busy hears some of it.
+_BURST_S = 1.0
 _INTERVAL_MS = 40.0
 _CONNECTABLE_MS = 150.0
 # A service of no known profile: a hub looks characteristics up by their own UUID.

@@ -34,7 +34,8 @@ port = {http}
 public_url = "http://127.0.0.1:{http}"
 secure_cookies = false
 
-[elks]
+[[providers]]
+kind = "46elks"
 base_url = "http://127.0.0.1:{phone}"
 username = "{user}"
 password = "{secret}"
@@ -152,7 +153,7 @@ class Stage:
     def _phone(self, phones: dict[str, str]) -> Child:
         command = ["hub-sim", "phone", "--port", str(self.phone_port)]
         command += ["--user", API_USER, "--password", self._secret]
-        command += ["--incoming-url", f"{self.console}/hooks/46elks/{self._secret}/sms"]
+        command += ["--incoming-url", f"{self.console}/hooks/46elks/{self._secret}/inbound"]
         for number, label in phones.items():
             command += ["--phone", f"{number}={label}"]
         return self._child("phone", *command, says_ready=True)

@@ -8,13 +8,18 @@ from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from hub.central import console
-from hub.central.api import errors, health, history, hooks, incidents
+from hub.central.api import calendar, errors, health, history, incidents, shifts
+from hub.central.api import hooks as provider_hooks
 from hub.central.api.guard import signed_in
 from hub.central.api.headers import SecurityHeaders
+from hub.central.api.hooks import Desk
 from hub.central.api.services import Check, Services
 from hub.central.centre import Centre
-from hub.central.console import devices, events, login, pages
+from hub.central.console import devices, events, login, pages, reports
 from hub.central.history import History
+from hub.central.links import page as link_page
+from hub.central.maintenance import api as maintenance
+from hub.central.metrics import route as metrics
 
 log = logging.getLogger(__name__)
 
@@ -26,17 +31,19 @@ def create_app(
     centre: Centre,
     past: History,
     *,
-    hook_secret: str,
+    hooks: Desk,
     secure_cookies: bool,
     checks: Mapping[str, Check] | None = None,
+    gauges: metrics.Gauges | None = None,
 ) -> FastAPI:
     """Make the web application of a centre.
 
     Args:
         centre: Store, clock, site and bulletin.
         past: Who knows the residents' observations.
-        hook_secret: What the phone provider's calls must bear in their path.
+        hooks: Where the providers call.
         secure_cookies: The console is served over https; cookies are then for https only.
+        gauges: What ``/metrics`` shows besides the store, and to whom.
         checks: Named questions that ``/health/ready`` asks besides the store; they must not wait.
 
     Returns:
@@ -51,14 +58,32 @@ def create_app(
         max_body_size=_BODY_BYTES,
     )
     app.state.centre = centre
-    app.state.hook_secret = hook_secret
+    app.state.hooks = hooks
     app.state.services = Services(centre=centre, history=past, secure_cookies=secure_cookies, checks=checks or {})
     app.add_middleware(SecurityHeaders, https=secure_cookies)
     errors.add_handlers(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    for router in (health.router, hooks.router, login.public):
+    app.state.gauges = gauges or metrics.Gauges()
+    for router in (
+        health.router,
+        metrics.router,
+        provider_hooks.router,
+        login.public,
+        link_page.router,
+        calendar.router,
+    ):
         app.include_router(router)
     # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
-    for router in (login.router, pages.router, devices.router, events.router, incidents.router, history.router):
+    for router in (
+        login.router,
+        pages.router,
+        reports.router,
+        devices.router,
+        events.router,
+        incidents.router,
+        maintenance.router,
+        history.router,
+        shifts.router,
+    ):
         app.include_router(router, dependencies=[Depends(signed_in)])
     return app

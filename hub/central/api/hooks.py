@@ -1,34 +1,35 @@
-"""What 46elks calls: delivery reports and texts that came in.
+"""What providers call: delivery reports, texts that came in, keys that were pressed in a call.
 
-46elks signs nothing, so the address is the secret: at least 128 random bits in the path, known to the provider
-alone. An answer of 200 is given only after the commit; anything else makes 46elks call again for hours.
+The address is a secret, at least 128 random bits in the path that providers alone are told, because not every one
+signs its calls; signatures are checked by the provider's own code. The answer is given only after the commit:
+anything else than success makes a provider call again.
 """
 
 import datetime as dt
 import logging
 import secrets
-from typing import Annotated
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+import msgspec
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response, status
+from fastapi import APIRouter, HTTPException, Request, Response, status
 
+from hub.central.auth import audit as trail
 from hub.central.centre import Centre, Tx
-from hub.central.notify import receipts, replies
-from hub.central.notify.receipts import ReceiptStatus
-from hub.central.notify.replies import Inbound
+from hub.central.notify import keys, receipts, replies
+from hub.central.notify.channels.base import Hook, Inbound, Keyed, Provider, Told
+from hub.central.notify.ways import Ways
 from hub.central.store.tables import audit
-from hub.domain.clock import UTC
 from hub.domain.errors import MalformedError, RefusedError, TransientError
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/hooks/46elks/{secret}")
+router = APIRouter(prefix="/hooks/{provider}/{secret}")
 
-_CHANNEL = "sms"
 _BODY_BYTES = 16_384
-_FIELDS = 20
-_LONGEST = {"id": 96, "from": 32, "to": 32, "message": 2_000, "status": 32}
+_FIELDS = 50
+_FORM = "application/x-www-form-urlencoded"
 # 128 bits in base64url.
 _SECRET_LENGTH = 22
 # A flood of strangers writes one line of audit in this time; the log has them all.
@@ -36,71 +37,94 @@ _AUDIT_PAUSE = dt.timedelta(minutes=1)
 _ACTION = "hook_refused"
 
 
-async def known_caller(request: Request, secret: str) -> Centre:
-    """Return the centre, for a caller who knows the secret.
+class Desk(msgspec.Struct, frozen=True):
+    """Where providers call.
+
+    Attributes:
+        public_url: How they reach this centre, without a slash at the end.
+        secret: What their calls bear in the path.
+        ways: The providers.
+    """
+
+    public_url: str
+    secret: str
+    ways: Ways
+
+    def address(self, provider: str) -> str:
+        """Return the address of a provider's hooks, without a slash at the end."""
+        return address(self.public_url, self.secret, provider)
+
+
+def address(public_url: str, secret: str, provider: str) -> str:
+    """Return the address of a provider's hooks, without a slash at the end."""
+    return f"{public_url.rstrip('/')}/hooks/{provider}/{secret}"
+
+
+@router.get("/{what}", operation_id="hook_called_by_get")
+@router.post("/{what}", operation_id="hook_called_by_post")
+async def called(request: Request, provider: str, secret: str, what: str) -> Response:
+    """Take what a provider tells, and answer when it is kept."""
+    centre: Centre = request.app.state.centre
+    desk: Desk = request.app.state.hooks
+    known = desk.ways.named(provider) if _fits(desk.secret, secret) else None
+    if known is None:
+        log.warning("a call to the hooks with a wrong secret or an unknown provider")
+        raise await _stranger(centre, "wrong secret")
+    hook = await _read(request, desk.public_url, what, centre.clock.now().utc)
+    try:
+        told = known.hook(hook)
+    except RefusedError as error:
+        log.warning("a call to the hooks of %s is not theirs: %s", known.name, error)
+        raise await _stranger(centre, f"not a call of {known.name}") from error
+    except MalformedError as error:
+        log.warning("a call to the hooks of %s is refused: %s", known.name, error)
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, str(error)) from error
+    try:
+        text = await centre.transact(lambda tx: take(tx, known, told, desk.ways), urgent=True) if told else ""
+    except TransientError as error:
+        log.warning("%s is asked to call again: %s", known.name, error)
+        raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE) from error
+    except RefusedError as error:
+        log.warning("a call of %s is refused: %s", known.name, error)
+        raise HTTPException(status.HTTP_404_NOT_FOUND) from error
+    reply = known.reply(hook, told, text)
+    return Response(reply.body, reply.status, media_type=reply.content_type)
+
+
+def take(tx: Tx, provider: Provider, told: tuple[Told, ...], ways: Ways) -> str:
+    """Do what a call tells and return what is to be said to the phone.
 
     Raises:
-        HTTPException: 403; it is noted, without what was tried.
+        TransientError: It is too early for a part of it; nothing is kept.
+        RefusedError: All of it is about what there is not.
     """
-    centre: Centre = request.app.state.centre
-    expected: str = request.app.state.hook_secret
-    if len(expected) >= _SECRET_LENGTH and secrets.compare_digest(secret.encode(), expected.encode()):
-        return centre
-    log.warning("a call to the hooks of 46elks with a wrong secret")
-    if await centre.store.read(lambda connection: _quiet_since(connection, centre.clock.now().utc)):
-        await centre.transact(_note_stranger)
-    raise HTTPException(status.HTTP_403_FORBIDDEN)
+    text, refused = "", []
+    for each in told:
+        try:
+            text = _do(tx, provider, each, ways) or text
+        except RefusedError as error:  # the others of a batch are kept
+            refused.append(error)
+            log.warning("%s: %s", provider.name, error)
+    if len(refused) == len(told):
+        raise refused[0]
+    return text
 
 
-Known = Annotated[Centre, Depends(known_caller)]
+def _do(tx: Tx, provider: Provider, told: Told, ways: Ways) -> str:
+    if isinstance(told, Inbound):
+        return replies.receive(tx, told)
+    if isinstance(told, Keyed):
+        return keys.pressed(tx, provider, told)
+    receipts.reported(tx, provider, told, ways)
+    return ""
 
 
-@router.post("/delivery")
-async def delivery(
-    request: Request, centre: Known, message: Annotated[int | None, Query(ge=1, le=2**62)] = None
-) -> Response:
-    """Note a delivery report (form fields ``id``, ``status``, ``delivered``)."""
-    form = await _form(request)
-    provider_ref = _required(form, "id")
-    try:
-        report = ReceiptStatus(_required(form, "status"))
-    except ValueError as error:
-        raise _refused("an unknown status") from error
-    at = _instant(form.get("delivered", ""), centre.clock.now().utc)
-    try:
-        await centre.transact(
-            lambda tx: receipts.delivered(tx, _CHANNEL, provider_ref, report, at, message_id=message),
-            urgent=True,
-        )
-    except TransientError as error:
-        raise _later(error) from error
-    except RefusedError as error:
-        log.warning("delivery report refused: %s", error)
-        raise HTTPException(status.HTTP_404_NOT_FOUND) from error
-    return Response()
+def _fits(expected: str, given: str) -> bool:
+    return len(expected) >= _SECRET_LENGTH and secrets.compare_digest(given.encode(), expected.encode())
 
 
-@router.post("/sms")
-async def sms(request: Request, centre: Known) -> Response:
-    """Take a text that came in (form fields ``id``, ``from``, ``to``, ``message``, ``created``); answer it."""
-    form = await _form(request)
-    inbound = Inbound(
-        channel=_CHANNEL,
-        provider_ref=_required(form, "id"),
-        sender=_required(form, "from"),
-        recipient=form.get("to", ""),
-        text=form.get("message", ""),
-        at=_instant(form.get("created", ""), centre.clock.now().utc),
-    )
-    try:
-        answer = await centre.transact(lambda tx: replies.receive(tx, inbound), urgent=True)
-    except TransientError as error:
-        raise _later(error) from error
-    return Response(answer, media_type="text/plain; charset=utf-8")
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Return the fields of a form, none longer than it may be.
+async def _read(request: Request, public_url: str, what: str, now: dt.datetime) -> Hook:
+    """Return a call as it came in.
 
     Raises:
         HTTPException: 413 or 400.
@@ -110,53 +134,39 @@ async def _form(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > _BODY_BYTES:
             raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE)
+    # As the provider called it: behind a web server ours is another, and signatures cover theirs.
+    path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
+    url = f"{public_url.rstrip('/')}{path}" + (f"?{query}" if query else "")
+    is_form = request.headers.get("content-type", "").lower().startswith(_FORM)
+    return Hook(
+        what=what,
+        url=url,
+        query=_fields(query.encode("latin-1")),
+        form=_fields(bytes(body)) if is_form else {},
+        body=bytes(body),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        now=now,
+    )
+
+
+def _fields(encoded: bytes) -> Mapping[str, str]:
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_FIELDS)
+        pairs = parse_qsl(encoded.decode("utf-8"), keep_blank_values=True, max_num_fields=_FIELDS)
     except ValueError as error:
-        raise _refused("not a form") from error
+        log.warning("a call to the hooks is refused: not a form")
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, "not a form") from error
     # PostgreSQL keeps no NUL in a text.
-    form = {name: value.replace("\0", "") for name, value in pairs}
-    for name, longest in _LONGEST.items():
-        if len(form.get(name, "")) > longest:
-            raise _refused(f"{name} is too long")
-    return form
+    return {name: value.replace("\0", "") for name, value in pairs}
 
 
-def _required(form: dict[str, str], name: str) -> str:
-    value = form.get(name, "")
-    if not value:
-        raise _refused(f"{name} is missing")
-    return value
-
-
-def _instant(text: str, now: dt.datetime) -> dt.datetime:
-    """Return an instant of 46elks: ISO 8601 in UTC without saying so; without one, now."""
-    try:
-        at = dt.datetime.fromisoformat(text)
-    except ValueError:
-        return now
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _refused(reason: str) -> HTTPException:
-    log.warning("a call to the hooks of 46elks is refused: %s", reason)
-    return HTTPException(status.HTTP_400_BAD_REQUEST, str(MalformedError(reason)))
-
-
-def _later(error: TransientError) -> HTTPException:
-    log.warning("46elks is asked to call again: %s", error)
-    return HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE)
+async def _stranger(centre: Centre, detail: str) -> HTTPException:
+    """Note a caller that is not ours, without what was tried, and return the answer."""
+    if await centre.store.read(lambda connection: _quiet_since(connection, centre.clock.now().utc)):
+        await centre.transact(lambda tx: trail.note(tx.connection, tx.now, "unknown", _ACTION, "hooks", detail))
+    return HTTPException(status.HTTP_403_FORBIDDEN)
 
 
 def _quiet_since(connection: sa.Connection, now: dt.datetime) -> bool:
     latest = sa.select(sa.func.max(audit.c.at, type_=audit.c.at.type)).where(audit.c.action == _ACTION)
     at = connection.scalar(latest)
     return at is None or at < now - _AUDIT_PAUSE
-
-
-def _note_stranger(tx: Tx) -> None:
-    tx.connection.execute(
-        audit.insert().values(
-            at=tx.now.utc, actor="unknown", action=_ACTION, subject="46elks", detail="wrong secret"
-        )
-    )

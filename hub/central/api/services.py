@@ -35,6 +35,7 @@ class Services(msgspec.Struct, kw_only=True):
         checks: Named questions for ``/health/ready``.
         throttle: Slows down the guessing of passwords.
         hashing: Bounds how many passwords are checked at once.
+        reporting: Held while a report is made: what reads for seconds must not take every reader from the alarms.
         ended: Set when the centre closes, so that live pages let go.
     """
 
@@ -44,6 +45,7 @@ class Services(msgspec.Struct, kw_only=True):
     checks: Mapping[str, Check]
     throttle: Throttle = msgspec.field(default_factory=Throttle)
     hashing: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(_HASHING_AT_ONCE))
+    reporting: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     ended: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
     @property

@@ -1,13 +1,24 @@
-"""The audit trail: who did and who saw what, when. Rows are only ever added."""
+"""The audit trail: who did and who saw what, when. Rows are only ever added, each chained to the one before it."""
+
+from typing import Any
 
 import sqlalchemy as sa
 
-from hub.central.store import tables
+from hub.central.audit import chain
+from hub.central.audit.chain import GENESIS, Entry
+from hub.central.store import sql
+from hub.central.store.tables import audit, audit_head, microseconds
 from hub.domain.clock import Now
+
+# The one row of the table of heads.
+CHAIN = "audit"
 
 
 def note(connection: sa.Connection, now: Now, actor: str, action: str, subject: str, detail: str = "") -> None:
     """Add one row.
+
+    The head of the chain is locked until the transaction ends, so that several centres keep one chain: note last
+    in a transaction, after whatever it locks otherwise.
 
     Args:
         connection: The transaction in which it happened.
@@ -17,6 +28,31 @@ def note(connection: sa.Connection, now: Now, actor: str, action: str, subject: 
         subject: To what (``incident:47``, ``resident:r-0017``).
         detail: Anything that helps to understand it later; no names, no numbers of phones.
     """
-    connection.execute(
-        sa.insert(tables.audit).values(at=now.utc, actor=actor, action=action, subject=subject[:96], detail=detail)
+    head = lock(connection)
+    # Without a head somebody took it away. Nobody's alarm waits for that; whoever verifies the trail finds it.
+    length, previous = (head.length, head.hash) if head else (0, GENESIS)
+    entry = Entry(microseconds(now.utc), actor, action, subject[:96], detail)
+    digest = chain.hash_of(entry, previous)
+    added = connection.execute(
+        audit.insert(),
+        {
+            "at": now.utc,
+            "actor": entry.actor,
+            "action": entry.action,
+            "subject": entry.subject,
+            "detail": entry.detail,
+            "previous": previous,
+            "hash": digest,
+        },
     )
+    end = {"length": length + 1, "last_id": sql.new_id(added), "hash": digest}
+    if head:
+        connection.execute(audit_head.update().where(audit_head.c.name == CHAIN).values(end))
+    else:
+        connection.execute(audit_head.insert(), {"name": CHAIN, **end})
+
+
+def lock(connection: sa.Connection) -> Any:  # noqa: ANN401 - a row with length and hash
+    """Lock the head of the chain until the transaction ends, and return it; ``None`` when it is gone."""
+    query = sa.select(audit_head.c.length, audit_head.c.hash).where(audit_head.c.name == CHAIN)
+    return connection.execute(query.with_for_update()).one_or_none()

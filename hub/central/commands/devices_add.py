@@ -1,22 +1,19 @@
 """``hub devices add``: one more device in a site file, or none: the file is whole at every moment."""
 
-import contextlib
 import datetime as dt
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import tomlkit
 
 from hub.central.commands import Say
+from hub.central.commands.files import read_raw, replace
 from hub.central.commissioning import label
 from hub.central.site.check import findings
 from hub.central.site.load import load
 from hub.central.site.model import Site
 from hub.document import Lines, report
-from hub.domain.errors import MalformedError, PermanentError
+from hub.domain.errors import MalformedError
 
 # In the order in which they are written.
 KEYS = ("id", "hub", "link", "driver", "address", "key", "profile", "resident", "room", "night")
@@ -37,7 +34,7 @@ def add(path: Path, given: Mapping[str, str | None], qr: str | None, since: dt.d
         HubError: The file cannot be read or written, the label not be read, or it says otherwise than ``given``.
     """
     path = path.resolve()  # a link stays one
-    before, text = _read(path)
+    before, text = read_raw(path)
     site = load(text, str(path))
     values = _named(_joined(given, label.read(qr) if qr is not None else {}), site)
     after = text.rstrip("\n") + "\n\n" + tomlkit.dumps({"devices": [values]})
@@ -45,22 +42,12 @@ def add(path: Path, given: Mapping[str, str | None], qr: str | None, since: dt.d
     if wrong:
         say(f"{path}: left as it was; correct {'it' if wrong == 1 else 'them'} first")
         return 1
-    _replace(path, before, after.replace("\n", "\r\n") if b"\r\n" in before else after)
+    replace(path, before, after.replace("\n", "\r\n") if b"\r\n" in before else after)
     whose = ", ".join(filter(None, [values["resident"], values["room"]]))
     say(f"{path}: device {values['id']} is on link {values['link']} of hub {values['hub']}, for {whose}")
     say(f"next: hub site apply {path} --store URL")
     say(f"then: hub devices test {values['id']} --store URL --phone PHONE, and press or trigger it")
     return 0
-
-
-def _read(path: Path) -> tuple[bytes, str]:
-    try:
-        raw = path.read_bytes()
-        return raw, raw.decode().replace("\r\n", "\n")
-    except OSError as error:
-        raise PermanentError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"{path}: is not UTF-8 text (byte {error.start})") from error
 
 
 def _joined(given: Mapping[str, str | None], labelled: Mapping[str, str]) -> dict[str, str]:
@@ -97,33 +84,3 @@ def _say_findings(path: Path, text: str, since: dt.date, say: Say) -> int:
             say(report(str(path), finding, lines))
             wrong += finding.level == "error"
     return wrong
-
-
-def _replace(path: Path, before: bytes, text: str) -> None:
-    """Put a new file in the place of the old one: after a power cut there is one of them, whole.
-
-    Raises:
-        PermanentError: It cannot be written, or somebody has changed it meanwhile.
-    """
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as new:
-            temporary = Path(new.name)
-            new.write(text.encode())
-            new.flush()
-            os.fsync(new.fileno())
-        shutil.copymode(path, temporary)
-        if path.read_bytes() != before:
-            raise PermanentError(f"{path}: was changed meanwhile; nothing was written. Try again")
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise PermanentError(f"{path}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(FileNotFoundError):  # it has become the file
-                temporary.unlink()

@@ -10,7 +10,7 @@ from hub.central.auth import audit
 from hub.central.bulletin import News
 from hub.central.centre import Tx
 from hub.central.incidents import record
-from hub.central.notify.message import MessageState
+from hub.central.notify.message import REACHED, phone_of
 from hub.central.site.model import Device, Site
 from hub.central.store.tables import device_tests, devices, messages
 from hub.domain.clock import Now
@@ -97,12 +97,12 @@ def _unproven(tx: Tx, incident: record.Incident, actor: str) -> str | None:
     device = tx.site.devices.get(incident.device_id)
     if device is None or wiring(device) != test.wiring:
         return f"device {incident.device_id} was assigned anew since its test began"
-    if actor == f"sms:{test.phone}":
+    if phone_of(actor) == test.phone:
         return None
     arrived = sa.select(messages.c.id).where(
         messages.c.incident_id == incident.id,
         messages.c.phone == test.phone,
-        messages.c.state == MessageState.DELIVERED,
+        messages.c.state.in_(REACHED),
     )
     if tx.connection.execute(arrived.limit(1)).first() is None:
         return f"no text about it has reached phone {test.phone}"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -89,6 +90,21 @@ def parse_hours(text: str) -> tuple[int, int]:
     return parse_time(start), parse_time(end, end=True)
 
 
+def parse_date(text: str) -> dt.date:
+    """Read a date such as ``2026-12-24``.
+
+    Raises:
+        MalformedError: It is none, or not of our time.
+    """
+    try:
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        date = None
+    if date is None or date.year not in YEARS or len(text) != len("2026-12-24"):
+        raise MalformedError(f"date {text!r}: write it as 2026-12-24")
+    return date
+
+
 def parse_local(text: str) -> dt.datetime:
     """Read a local date and time such as ``2026-12-24T15:00``.
 
@@ -104,6 +120,8 @@ def parse_local(text: str) -> dt.datetime:
     return local
 
 
+# The same few times of day are asked for each day of a year, for every zone and role.
+@lru_cache(maxsize=8192)
 def instant(date: dt.date, minute: int, zone: ZoneInfo) -> dt.datetime:
     """Return the instant of a local time, ``minute`` minutes by the clock after the midnight before ``date``.
 

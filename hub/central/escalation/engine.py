@@ -5,20 +5,23 @@ further. A step that reaches nobody gives way to the next one at once; after the
 """
 
 import datetime as dt
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.commissioning import route
-from hub.central.escalation import plan
-from hub.central.escalation.plan import Position
+from hub.central.escalation import limits, plan
+from hub.central.escalation.plan import Move, Position, Target
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import OPEN, TAKEN, Event, State, after
+from hub.central.links import tokens
 from hub.central.notify import outbox
 from hub.central.notify.message import MessageState
 from hub.central.store.tables import due, incidents, messages
-from hub.central.texts import alert_text
+from hub.central.texts import Because, alert_text
 from hub.domain.codes import Kind
 
 STEP = "incident.step"
@@ -28,22 +31,62 @@ ENGINE = "escalation"
 
 # A round in which every message failed at once is not begun anew faster than this.
 _FAILED_ROUND_S = 30
+# What whoever took it was to say next, within the plan's patience.
+_NEXT = {
+    State.ACKNOWLEDGED: State.ON_THE_WAY,
+    State.ON_THE_WAY: State.ARRIVED,
+    State.ARRIVED: State.CLOSED,
+}
 
 
 def start(tx: Tx, incident: record.Incident) -> None:
-    """Begin the plan of a new incident."""
-    _move(tx, incident, Position(0, 0), again=False)
+    """Begin the plan of a new incident, and the site's own limits."""
+    limits.begin(tx, incident)
+    _move(tx, incident, Position(0, 0))
 
 
-def again(tx: Tx, incident: record.Incident, reason: str) -> None:
-    """Begin the plan anew for an incident that was taken, or has become worse."""
+def again(tx: Tx, incident: record.Incident, reason: str, because: Because = Because.NOBODY_CAME) -> None:
+    """Begin the plan anew for an incident that was taken and led nowhere, or has become worse."""
     record.note(tx, incident.id, "alerts_again", ENGINE, reason)
-    _move(tx, incident, Position(incident.plan_round + 1, 0), again=True)
+    _move(tx, incident, Position(incident.plan_round + 1, 0), because)
+
+
+def past_taker(tx: Tx, incident: record.Incident, reason: str) -> None:
+    """Alert past whoever took an incident that was reported again: that phone, its step and the next, at once."""
+    record.note(tx, incident.id, "alerts_again", ENGINE, reason)
+    if incident.test_phone is not None:
+        _move(tx, incident, Position(incident.plan_round + 1, 0), Because.REPORTED)
+        return
+    told = _told_taker(tx, incident)
+    begin = Position(incident.plan_round + 1, 0 if told is None else max(told.plan_step, 0))
+    found = plan.past(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, begin)
+    taker = None if told is None else _taker(tx, told)
+    if taker is not None and all(target.phone.number != taker.phone.number for target in found.targets):
+        found = msgspec.structs.replace(found, targets=(taker, *found.targets))
+    _follow(tx, incident, found, Because.REPORTED)
+
+
+def _told_taker(tx: Tx, incident: record.Incident) -> sa.Row[Any] | None:
+    """Return the last message to the phone that took an incident; ``None``: a person at the console did."""
+    way, _, phone = (incident.taken_by or "").partition(":")
+    if way == "user":
+        return None
+    about = (messages.c.incident_id == incident.id) & (messages.c.phone == phone)
+    return tx.connection.execute(
+        sa.select(messages).where(about).order_by(messages.c.id.desc()).limit(1)
+    ).one_or_none()
+
+
+def _taker(tx: Tx, told: sa.Row[Any]) -> Target | None:
+    phone = tx.site.phones.get(told.phone)
+    return (
+        None if phone is None else Target(told.zone, told.role, phone, told.channel, "it was taken by this phone")
+    )
 
 
 def taken(tx: Tx, incident: record.Incident) -> None:
     """Stop the plan and set the deadline of whoever took the incident."""
-    outbox.cancel(tx, incident.id, f"taken by {incident.taken_by}")
+    outbox.cancel(tx, incident.id, f"taken by {incident.taken_by}", incident.taken_by)
     clockwork.unschedule(tx, STEP, str(incident.id))
     chosen = plan.choose(tx.site.site, incident.zone, incident.incident_class, incident.severity)
     seconds = {
@@ -65,7 +108,7 @@ def step_due(tx: Tx, subject: str) -> None:
     """Nobody took the incident in time: go on to the next step."""
     incident = record.get(tx, int(subject))
     if incident.state == State.ALERTING:
-        _move(tx, incident, Position(incident.plan_round, incident.plan_step + 1), again=False)
+        _move(tx, incident, Position(incident.plan_round, incident.plan_step + 1))
 
 
 def deadline_due(tx: Tx, subject: str) -> None:
@@ -74,8 +117,10 @@ def deadline_due(tx: Tx, subject: str) -> None:
     if incident.state in TAKEN:
         state = after(State(incident.state), Event.EXPIRE, incident.incident_class)
         record.change(tx, incident.id, state=state)
+        record.note(tx, incident.id, "breach", ENGINE, f"{_NEXT[State(incident.state)]}: time passed")
         record.note(tx, incident.id, Event.EXPIRE, ENGINE, f"{incident.state} led nowhere")
-        again(tx, record.get(tx, incident.id), f"{incident.taken_by} took it and went no further")
+        reason = f"{incident.taken_by} took it and went no further"
+        again(tx, record.get(tx, incident.id), reason, Because.EXPIRED)
 
 
 def message_failed(tx: Tx, message_id: int, reason: str) -> None:
@@ -100,6 +145,25 @@ def no_receipt(tx: Tx, message_id: int) -> None:
     _give_way(tx, message)
 
 
+def rejected(tx: Tx, message_id: int) -> None:
+    """Somebody said no to a message: the next step starts at once, whoever else may still answer."""
+    message = tx.connection.execute(sa.select(messages).where(messages.c.id == message_id)).one()
+    if message.incident_id is None:
+        return
+    record.note(tx, message.incident_id, "rejected", ENGINE, f"{message.phone}: said no")
+    incident = record.get(tx, message.incident_id)
+    here = Position(incident.plan_round, incident.plan_step)
+    if incident.state != State.ALERTING or here != Position(message.plan_round, message.plan_step):
+        return  # the plan has gone on already
+    following = Position(here.round, here.step + 1)
+    if route.move(tx.site, incident, tx.now.utc, following).position.round == here.round:
+        _move(tx, incident, following)
+        return
+    # That was the last step: it begins again soon, but whoever said no is not rung up in the same breath.
+    at = tx.now.utc + dt.timedelta(seconds=_FAILED_ROUND_S)
+    clockwork.schedule(tx, min(at, clockwork.scheduled(tx, STEP, str(incident.id)) or at), STEP, str(incident.id))
+
+
 def unattended(connection: sa.Connection) -> list[int]:
     """Return the open incidents that have no next action: there must never be one."""
     planned = sa.select(due.c.id).where(
@@ -109,15 +173,20 @@ def unattended(connection: sa.Connection) -> list[int]:
     return list(connection.scalars(query))
 
 
-def _move(tx: Tx, incident: record.Incident, begin: Position, *, again: bool) -> None:
+def _move(tx: Tx, incident: record.Incident, begin: Position, because: Because | None = None) -> None:
     """Go to the first step from ``begin`` that reaches somebody, and tell them."""
-    move = route.move(tx.site, incident, tx.now.utc, begin)
+    _follow(tx, incident, route.move(tx.site, incident, tx.now.utc, begin), because)
+
+
+def _follow(tx: Tx, incident: record.Incident, move: Move, because: Because | None) -> None:
+    """Make a move: note it, tell its targets, and set the instant of the next one."""
     for reason in move.reasons:
         record.note(tx, incident.id, "passed_over", ENGINE, reason)
     record.change(tx, incident.id, plan_round=move.position.round, plan_step=move.position.step)
-    text = alert_text(tx.site, incident, tx.now.utc, again=again or move.position.round > 0)
+    if because is None and move.position.round > 0:
+        because = Because.NOBODY_CAME
     for target in move.targets:
-        outbox.queue(tx, incident.id, target, text, move.position)
+        outbox.queue(tx, incident.id, target, _text(tx, incident, target, because), move.position)
         record.note(
             tx,
             incident.id,
@@ -127,6 +196,29 @@ def _move(tx: Tx, incident: record.Incident, begin: Position, *, again: bool) ->
         )
     clockwork.unschedule(tx, DEADLINE, str(incident.id))
     clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=move.wait_s), STEP, str(incident.id))
+
+
+def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | None) -> str:
+    others = _open_besides(tx, incident.id, target.phone.number)
+    language = target.phone.language
+    token = "" if incident.test else tokens.fresh(tx, target.channel)
+    link = tokens.address(tx, token)
+    text = alert_text(tx.site, incident, tx.now.utc, again=because, language=language, others=others, link=link)
+    if token and link in text:
+        tokens.keep(tx, token, incident.id, target.phone.id)
+    return text
+
+
+def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:
+    """Return the other open incidents that a phone was told of: what a bare OK could mean."""
+    query = (
+        sa.select(incidents.c.id)
+        .join(messages, messages.c.incident_id == incidents.c.id)
+        .where(incidents.c.state.in_(OPEN), incidents.c.id != number, messages.c.number == phone_number)
+        .distinct()
+        .order_by(incidents.c.id)
+    )
+    return list(tx.connection.scalars(query))
 
 
 def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
@@ -146,7 +238,7 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
         messages.c.plan_step == here.step,
         messages.c.id != message.id,
         sa.or_(
-            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED]),
+            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED, MessageState.READ]),
             sa.and_(messages.c.state == MessageState.SENT, awaited.exists()),
         ),
     )
@@ -155,7 +247,7 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
     following = Position(here.round, here.step + 1)
     ahead = plan.move(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, following)
     if ahead.position.round == here.round:
-        _move(tx, incident, following, again=False)
+        _move(tx, incident, following)
         return
     wait = dt.timedelta(seconds=_FAILED_ROUND_S)
     clockwork.schedule(tx, tx.now.utc + wait, STEP, str(incident.id))

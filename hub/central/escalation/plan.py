@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from hub.central.site.model import ChannelName, IncidentClass, Phone, PhoneKind, Plan, Site, Step, Zone
+from hub.central.escalation import hours
+from hub.central.escalation.rota_layers import OnCall
+from hub.central.site.model import ChannelName, IncidentClass, Phone, PhoneKind, Plan, Site, Step
 
 if TYPE_CHECKING:
     from hub.central.site.directory import Directory
@@ -16,13 +18,23 @@ EVERY_ZONE = "*"
 NOBODY_WAIT_S = 60
 
 # Which phones a channel reaches. A landline cannot take a text.
-SUITS: dict[ChannelName, frozenset[PhoneKind]] = {"sms": frozenset({"mobile"})}
+SUITS: dict[ChannelName, frozenset[PhoneKind]] = {
+    "sms": frozenset({"mobile"}),
+    "voice": frozenset({"mobile", "landline"}),
+    "push": frozenset({"mobile"}),
+    "email": frozenset({"mobile", "landline"}),  # those with an address, wherever it is read
+}
+# They wake nobody at night, and nothing that they report proves that somebody saw it in time.
+QUIET: frozenset[ChannelName] = frozenset({"push", "email"})
 
 _FINAL_STEP = Step(roles=(LAST_RESORT,))
 
 
 class Position(NamedTuple):
-    """Where an escalation stands: which time round, which step of the plan; both from 0."""
+    """Where an escalation stands: which time round, which leg of the plan; both from 0.
+
+    ``step`` is -1 while an incident waits for its plan's hours and nothing was taken yet.
+    """
 
     round: int
     step: int
@@ -38,12 +50,26 @@ class Target(NamedTuple):
     reason: str = ""
 
 
+class Leg(NamedTuple):
+    """What is done at one position: a whole step, or one phone of a step that tells its phones one by one."""
+
+    number: int  # of the step, from 1, as the site file counts
+    step: Step
+    roles: tuple[str, ...]
+    place: int | None = None  # which of a role's phones, from 0; None: all of them
+
+    @property
+    def name(self) -> str:
+        """What reasons call it."""
+        return f"step {self.number}" if self.place is None else f"step {self.number}, {self.roles[0]}"
+
+
 class Move(msgspec.Struct, frozen=True):
     """What an escalation does now.
 
     Attributes:
         position: The step that is taken; the next move starts one step after it.
-        targets: Who is told, none twice. Empty: nobody can be reached, and ``reasons`` say why.
+        targets: Who is told, none twice. Empty: nobody can be reached, or it waits for its hours; ``reasons`` say.
         wait_s: Seconds until the next move.
         reasons: Which steps and roles were passed over, and why, in order; ``targets`` bear their own.
         plan: The plan that was followed.
@@ -74,9 +100,37 @@ def choose(site: Site, zone: str, incident_class: IncidentClass | str, severity:
 
 
 def steps_of(plan: Plan, zone: str) -> tuple[Step, ...]:
-    """Return a plan's steps for a zone; where none names the zone's last resort, that is the final one."""
-    named = any(role_place(zone, role) == (zone, LAST_RESORT) for step in plan.steps for role in step.roles)
+    """Return a plan's steps for a zone; where none names its last resort at all hours, that is the final one."""
+    named = any(
+        role_place(zone, role) == (zone, LAST_RESORT)
+        for step in plan.steps
+        if step.hours is None
+        for role in step.roles
+    )
     return plan.steps if named else (*plan.steps, _FINAL_STEP)
+
+
+def legs_of(site: Site, plan: Plan, zone: str) -> tuple[Leg, ...]:
+    """Return what is done one after another: the steps, and within a step one by one its phones."""
+    legs: list[Leg] = []
+    for number, step in enumerate(steps_of(plan, zone), start=1):
+        if step.order == "all":
+            legs.append(Leg(number, step, step.roles))
+            continue
+        for role in step.roles:
+            legs += [Leg(number, step, (role,), place) for place in range(_most(site, role_place(zone, role)))]
+    return tuple(legs)
+
+
+def _most(site: Site, place: tuple[str, str]) -> int:
+    """Return how many phones a role of a zone has at most, at any instant; 1 where nobody fills it."""
+    most = [1]
+    most += [len(shift.order) for shift in site.rota if (shift.zone, shift.role) == place]
+    most += [len(override.order) for override in site.overrides if (override.zone, override.role) == place]
+    for schedule in site.schedules:
+        if (schedule.zone, schedule.role) == place:
+            most += [len(rule.order) for rule in schedule.rules]
+    return max(most)
 
 
 def role_place(zone: str, role: str) -> tuple[str, str]:
@@ -87,7 +141,11 @@ def role_place(zone: str, role: str) -> tuple[str, str]:
 
 def channel_for(phone: Phone, step: Step) -> ChannelName | None:
     """Return the first channel of a step that suits a phone."""
-    return next((channel for channel in step.channels if phone.kind in SUITS[channel]), None)
+    return next((channel for channel in step.channels if _suits(phone, channel)), None)
+
+
+def _suits(phone: Phone, channel: ChannelName) -> bool:
+    return phone.kind in SUITS[channel] and (channel != "email" or phone.email is not None)
 
 
 def move(
@@ -117,44 +175,88 @@ def move(
         reasons.append(f"zone {zone} is no longer in the site; {stand_in} answers for it")
         zone = stand_in
     plan = choose(directory.site, zone, incident_class, severity)
-    steps = steps_of(plan, zone)
-    for count in range(len(steps)):
-        place = start.step + count if start.step < len(steps) else len(steps) + count
-        position = Position(start.round + place // len(steps), place % len(steps))
-        step = steps[position.step]
-        found, said = _reach(directory, zone, step, at)
+    resting_s = _rests(plan, severity, at, directory)
+    if resting_s:
+        reasons.append(f"it waits {resting_s} s for the hours {plan.hours} of its plan")
+        return Move(Position(start.round, start.step - 1), (), resting_s, tuple(reasons), plan)
+    legs = legs_of(directory.site, plan, zone)
+    for count in range(len(legs)):
+        place = start.step + count if start.step < len(legs) else len(legs) + count
+        position = Position(start.round + place // len(legs), place % len(legs))
+        leg = legs[position.step]
+        found, said = _reach(directory, zone, leg, at)
         reasons += said
         if found:
-            return Move(position, found, step.wait_s, tuple(reasons), plan)
-        reasons.append(f"step {position.step + 1} reaches nobody and is passed over")
+            more = (later for later in legs[position.step + 1 :] if later.number == leg.number)
+            others = any(_reach(directory, zone, later, at)[0] for later in more)
+            wait_s = leg.step.between_s if others else leg.step.wait_s
+            return Move(position, found, wait_s, tuple(reasons), plan)
+        if said:
+            reasons.append(f"{leg.name} reaches nobody and is passed over")
     reasons.append(f"nobody at all can be reached; tried again in {NOBODY_WAIT_S} s")
-    last = Position(start.round + (start.step >= len(steps)), len(steps) - 1)
+    last = Position(start.round + (start.step >= len(legs)), len(legs) - 1)
     return Move(last, (), NOBODY_WAIT_S, tuple(reasons), plan)
 
 
-def _reach(directory: "Directory", zone: str, step: Step, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
-    """Return whom a step reaches at this moment, and why others are not reached."""
+def past(
+    directory: "Directory",
+    zone: str,
+    incident_class: IncidentClass | str,
+    severity: int,
+    at: dt.datetime,
+    start: Position,
+) -> Move:
+    """Return a move past somebody: the first step from ``start`` that reaches anybody and the next one, at once.
+
+    The arguments are those of :func:`move`; ``start`` is the step at which whoever took the incident was told.
+    """
+    here = move(directory, zone, incident_class, severity, at, start)
+    if not here.targets:
+        return here
+    following = Position(here.position.round, here.position.step + 1)
+    beyond = move(directory, zone, incident_class, severity, at, following)
+    told: dict[tuple[str, str], Target] = {}
+    for target in (*here.targets, *beyond.targets):
+        told.setdefault((target.phone.number, target.channel), target)
+    reasons = (*here.reasons, *beyond.reasons)
+    return Move(beyond.position, tuple(told.values()), beyond.wait_s, reasons, here.plan)
+
+
+def _rests(plan: Plan, severity: int, at: dt.datetime, directory: "Directory") -> int:
+    """Return for how many seconds an incident waits for its plan's hours; 0: it does not wait.
+
+    Care never waits, whatever the plan says.
+    """
+    if plan.hours is None or plan.incident_class == "care" or severity >= plan.always_severity:
+        return 0
+    return hours.until(plan.hours, at, directory.rota.zone)
+
+
+def _reach(directory: "Directory", zone: str, leg: Leg, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
+    """Return whom a leg reaches at this moment, and why others are not reached."""
     found: dict[tuple[str, str], Target] = {}
     reasons: list[str] = []
-    for named in step.roles:
+    step = leg.step
+    if step.hours is not None and hours.until(step.hours, at, directory.rota.zone):
+        return (), [f"it is taken in the hours {step.hours} only"]
+    for named in leg.roles:
         of, role = role_place(zone, named)
-        phone, reason = _fill(directory, of, role, at)
-        if phone is None:
-            reasons.append(reason)
-            continue
-        channel = channel_for(phone, step)
-        if channel is None:
-            ways = " or ".join(step.channels)
-            reasons.append(f"{reason}; phone {phone.id} is a {phone.kind} and takes no {ways}")
-            continue
-        found.setdefault((phone.number, channel), Target(of, role, phone, channel, reason))
+        on_call = _fill(directory, of, role, at)
+        for phone, reason in on_call if leg.place is None else on_call[leg.place : leg.place + 1]:
+            channel = channel_for(phone, step) if phone else None
+            if phone is None:
+                reasons.append(reason)
+            elif channel is None:
+                ways = " or ".join(step.channels)
+                reasons.append(f"{reason}; phone {phone.id} is a {phone.kind} and takes no {ways}")
+            else:
+                found.setdefault((phone.number, channel), Target(of, role, phone, channel, reason))
     return tuple(found.values()), reasons
 
 
-def _fill(directory: "Directory", zone: str, role: str, at: dt.datetime) -> tuple[Phone | None, str]:
-    if role == LAST_RESORT:
-        place: Zone | None = directory.zones.get(zone)
-        phone = directory.phones.get(place.last_resort) if place else None
-        return phone, f"last resort of {zone}" if phone else f"zone {zone} has no last resort"
-    on_call = directory.rota.who(zone, role, at)
-    return on_call.phone, on_call.reason
+def _fill(directory: "Directory", zone: str, role: str, at: dt.datetime) -> tuple[OnCall, ...]:
+    if role != LAST_RESORT:
+        return directory.rota.who_all(zone, role, at)
+    place = directory.zones.get(zone)
+    phone = directory.phones.get(place.last_resort) if place else None
+    return (OnCall(phone, f"last resort of {zone}" if phone else f"zone {zone} has no last resort"),)

@@ -1,113 +1,134 @@
-"""The rota: which phone fills a role of a zone at an instant.
+"""The rota: which phones fill a role of a zone at an instant, in which order, and why.
 
-Small calculators laid on each other: weekly rules in local time, the public holidays, overrides. A shift
-belongs to the day on which it starts; on a public holiday only rules with ``holiday`` (or ``daily``) start.
+Small calculators laid on each other: weekly rules in local time, days off, temporary schedules, overrides. What
+lies higher goes before what lies lower; within a layer, what started last.
 """
 
 import datetime as dt
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from hub.central.escalation.calendar import calendar
-from hub.central.escalation.days import Days, instant, local_instant, parse_days, parse_local, parse_time
-from hub.central.site.model import Override, Phone, Shift, Site
-from hub.domain.clock import UTC
+from hub.central.escalation.calendar import DayOff, DaysOff
+from hub.central.escalation.rota_layers import (
+    OnCall,
+    Rule,
+    Span,
+    Temporary,
+    latest_first,
+    override_shift,
+    override_span,
+    shift_minutes,
+    shifts_of,
+    temporary,
+    weekly_rule,
+)
+from hub.central.site.model import Site
 from hub.domain.errors import MalformedError
 
+__all__ = ["OnCall", "Place", "Rota", "Span", "override_span", "shift_minutes", "time_zone"]
+
 _DAY = dt.timedelta(days=1)
-# Days that are kept laid out: a year of twenty zones and roles fits.
-_KEPT_DAYS = 8000
+# Days that are kept laid out: a year of twenty zones with three roles each fits.
+_KEPT_DAYS = 24_000
 
 Place = tuple[str, str]  # zone and role
 
 
-class OnCall(NamedTuple):
-    """Which phone, and why; ``phone`` is ``None`` where the rota has nobody."""
+class _Day(NamedTuple):
+    """The shifts that start on a local date, the latest first, and whether a schedule laid them."""
 
-    phone: Phone | None
-    reason: str
-
-
-class Span(NamedTuple):
-    """From one instant up to, not including, another the same phone is on call."""
-
-    start: dt.datetime
-    end: dt.datetime
-    on_call: OnCall
-
-
-class _Rule(NamedTuple):
-    """A shift, read."""
-
-    days: Days
-    start: int
-    end: int
-    on_call: OnCall
+    temporary: bool
+    spans: list[Span]
 
 
 class Rota:
     """The rota of a site.
 
     Args:
-        site: Whose shifts and overrides are laid out.
+        site: Whose rules, days off, schedules and overrides are laid out.
 
     Raises:
-        MalformedError: A shift or an override cannot be read; ``hub check`` finds every one of them.
+        MalformedError: A row cannot be read; ``hub check`` finds every one of them.
     """
 
     def __init__(self, site: Site) -> None:
         self.zone = time_zone(site.site.timezone)
-        self._calendar = calendar(site.site.country)
-        self._phones = {phone.id: phone for phone in site.phones}
-        self._rules: dict[Place, list[_Rule]] = {}
+        self._days_off = DaysOff(site.site.country, site.holidays)
+        self._rules: dict[Place, list[Rule]] = {}
+        self._schedules: dict[Place, list[Temporary]] = {}
         self._overrides: dict[Place, list[Span]] = {}
-        self._days: dict[tuple[str, str, dt.date], list[Span]] = {}
+        self._days: dict[tuple[str, str, dt.date], _Day] = {}
+        phones = {phone.id: phone for phone in site.phones}
         for shift in site.rota:
-            self._rules.setdefault((shift.zone, shift.role), []).append(self._rule(shift))
+            rule = weekly_rule(shift, phones, f"{shift.role} of {shift.zone}: ")
+            self._rules.setdefault((shift.zone, shift.role), []).append(rule)
+        for schedule in site.schedules:
+            self._schedules.setdefault((schedule.zone, schedule.role), []).append(temporary(schedule, phones))
         for override in site.overrides:
-            self._overrides.setdefault((override.zone, override.role), []).append(self._override(override))
+            span = override_shift(override, phones, self.zone)
+            self._overrides.setdefault((override.zone, override.role), []).append(span)
 
     @property
     def places(self) -> list[Place]:
         """Every zone and role that the rota knows, in the file's order."""
-        return list(dict.fromkeys([*self._rules, *self._overrides]))
+        return list(dict.fromkeys([*self._rules, *self._schedules, *self._overrides]))
 
     def who(self, zone: str, role: str, at: dt.datetime) -> OnCall:
-        """Return who fills a role of a zone at an instant.
+        """Return who is told first for a role of a zone at an instant; see :meth:`who_all`."""
+        return self.who_all(zone, role, at)[0]
 
-        Where overrides or shifts overlap, the one that started last holds; ``hub check`` refuses shifts that
-        contradict each other.
+    def who_all(self, zone: str, role: str, at: dt.datetime) -> tuple[OnCall, ...]:
+        """Return who fills a role of a zone at an instant: the first to be told first, each with its reason.
+
+        The answer is never empty: where nobody is on call it is one ``OnCall`` without a phone, whose reason
+        says so. An override goes before a temporary schedule, and that before the weekly rules; of several in
+        one layer the one that started last holds, and ``hub check`` refuses those that contradict each other.
         """
         held = self.overrides(zone, role, at) or self.shifts(zone, role, at)
         if held:
-            return held[0].on_call
+            return held[0].order
         local = at.astimezone(self.zone)
-        return OnCall(None, f"nobody is {role} of {zone} on {local:%a %Y-%m-%d} at {local:%H:%M}")
+        return (OnCall(None, f"nobody is {role} of {zone} on {local:%a %Y-%m-%d} at {local:%H:%M}"),)
 
     def overrides(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
         """Return the overrides that hold at an instant, the latest start first."""
-        held = [span for span in self._overrides.get((zone, role), ()) if span.start <= at < span.end]
-        return sorted(held, key=lambda span: span.start, reverse=True)
+        spans = self._overrides.get((zone, role))
+        return latest_first([span for span in spans if span.start <= at < span.end]) if spans else []
 
     def shifts(self, zone: str, role: str, at: dt.datetime) -> list[Span]:
-        """Return the shifts that hold at an instant, the latest start first."""
+        """Return the shifts that hold at an instant, the latest start first: a schedule's, else weekly ones."""
         date = at.astimezone(self.zone).date()
         # A shift lasts 24 hours at most, so only those of this day and the one before can reach here.
-        near = (*self._laid(zone, role, date), *self._laid(zone, role, date - _DAY))
-        return [span for span in near if span.start <= at < span.end]
+        near = (self._laid(zone, role, date), self._laid(zone, role, date - _DAY))
+        for layer in (True, False):
+            days = [day for day in near if day.temporary is layer]
+            held = [span for day in days for span in day.spans if span.start <= at < span.end]
+            if held:
+                return held
+        return []
+
+    def schedules(self, zone: str, role: str, date: dt.date) -> list[Temporary]:
+        """Return the schedules that hold on a local date; the first lays its shifts."""
+        rows = self._schedules.get((zone, role))
+        held = [row for row in rows if row.first <= date <= row.last] if rows else []
+        return sorted(held, key=lambda row: row.first, reverse=True)
+
+    def day_off(self, date: dt.date) -> DayOff | None:
+        """Return from when on a local date is a holiday, and its name, or ``None``."""
+        return self._days_off.on(date)
 
     def is_holiday(self, date: dt.date) -> bool:
-        """Tell whether a local date is a public holiday of the site's country."""
-        return self._calendar.is_holiday(date)
+        """Tell whether a whole local date is a holiday."""
+        off = self.day_off(date)
+        return off is not None and off.start == 0
 
     def edges(self, zone: str, role: str, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
         """Return ``since``, ``until`` and every instant between at which a shift or override starts or ends."""
         bounds = {since, until}
         first, last = since.astimezone(self.zone).date(), until.astimezone(self.zone).date()
         for number in range(-1, (last - first).days + 1):
-            for span in self._laid(zone, role, first + number * _DAY):
+            for span in self._laid(zone, role, first + number * _DAY).spans:
                 bounds.update((span.start, span.end))
         for span in self._overrides.get((zone, role), ()):
             bounds.update((span.start, span.end))
@@ -115,50 +136,30 @@ class Rota:
 
     def spans(self, zone: str, role: str, since: dt.datetime, until: dt.datetime) -> Iterator[Span]:
         """Yield who is on call from ``since`` to ``until``, without break; neighbours differ."""
-        start = since
-        for here, after in pairwise(self.edges(zone, role, since, until)):
-            on_call = self.who(zone, role, here)
-            if after == until or self.who(zone, role, after) != on_call:
-                yield Span(start, after, on_call)
-                start = after
+        start, order = since, self.who_all(zone, role, since)
+        for edge in self.edges(zone, role, since, until)[1:]:
+            after = self.who_all(zone, role, edge)
+            if edge == until or not _same(order, after):
+                yield Span(start, edge, order)
+                start, order = edge, after
 
     def gaps(self, zone: str, role: str, since: dt.datetime, until: dt.datetime) -> list[Span]:
         """Return when nobody fills a role, from ``since`` to ``until``."""
         return [span for span in self.spans(zone, role, since, until) if span.on_call.phone is None]
 
-    def _laid(self, zone: str, role: str, date: dt.date) -> list[Span]:
-        """Return the shifts that start on a local date, the latest first."""
+    def _laid(self, zone: str, role: str, date: dt.date) -> _Day:
+        """Return the shifts that start on a local date."""
         key = (zone, role, date)
         laid = self._days.get(key)
         if laid is None:
-            rules = self._rules.get((zone, role), ())
-            laid = [span for rule in rules for span in self._shift(rule, date)]
-            laid.sort(key=lambda span: span.start, reverse=True)
             if len(self._days) >= _KEPT_DAYS:
                 self._days.clear()
-            self._days[key] = laid
+            schedules = self.schedules(zone, role, date)
+            rules = schedules[0].rules if schedules else self._rules.get((zone, role), ())
+            off = self.day_off(date)
+            spans = [span for rule in rules for span in shifts_of(rule, date, off, self.zone)]
+            laid = self._days[key] = _Day(bool(schedules), latest_first(spans))
         return laid
-
-    def _shift(self, rule: _Rule, date: dt.date) -> Iterator[Span]:
-        if rule.days.hold(date, holiday=self._calendar.is_holiday(date)):
-            start, end = instant(date, rule.start, self.zone), instant(date, rule.end, self.zone)
-            if start < end:  # a shift within the hour that the clock skips does not take place
-                yield Span(start, end, rule.on_call)
-
-    def _rule(self, shift: Shift) -> _Rule:
-        start, end = shift_minutes(shift)
-        reason = f"{shift.role} of {shift.zone}: {shift.days} {shift.start}-{shift.end}"
-        return _Rule(parse_days(shift.days), start, end, OnCall(self._phone(shift.phone), reason))
-
-    def _override(self, override: Override) -> Span:
-        start, end = override_span(override, self.zone)
-        reason = f"{override.role} of {override.zone}: override, {override.reason}"
-        return Span(start, end, OnCall(self._phone(override.phone), reason))
-
-    def _phone(self, name: str) -> Phone:
-        if name not in self._phones:
-            raise MalformedError(f"rota: phone {name!r} is not in [[phones]]")
-        return self._phones[name]
 
 
 def time_zone(name: str) -> ZoneInfo:
@@ -173,24 +174,6 @@ def time_zone(name: str) -> ZoneInfo:
         raise MalformedError(f"timezone {name!r}: write an IANA name such as Europe/Oslo") from error
 
 
-def shift_minutes(shift: Shift) -> tuple[int, int]:
-    """Return start and end of a shift in minutes after the midnight before its day, 24 hours apart at most.
-
-    Raises:
-        MalformedError: A time cannot be read.
-    """
-    start, end = parse_time(shift.start), parse_time(shift.end, end=True)
-    return start, end if end > start else end + 24 * 60
-
-
-def override_span(override: Override, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
-    """Return the instants between which an override holds.
-
-    Raises:
-        MalformedError: A time cannot be read, or it ends before it starts.
-    """
-    start = local_instant(parse_local(override.start), zone)
-    end = local_instant(parse_local(override.end), zone)
-    if end <= start:
-        raise MalformedError(f"override {override.start} to {override.end}: it ends before it starts")
-    return start.astimezone(UTC), end.astimezone(UTC)
+def _same(one: tuple[OnCall, ...], other: tuple[OnCall, ...]) -> bool:
+    # Why nobody is on call names the minute, which makes it no other gap.
+    return one == other or (one[0].phone is None and other[0].phone is None)

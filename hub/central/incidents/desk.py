@@ -6,11 +6,13 @@ import msgspec
 
 from hub.central.centre import Tx
 from hub.central.commissioning import service
-from hub.central.escalation import engine
+from hub.central.escalation import engine, limits
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
+from hub.central.maintenance import holding
 from hub.central.store import sql
 from hub.central.store.tables import incidents
+from hub.central.texts import Because
 from hub.domain.codes import Kind
 from hub.domain.errors import RefusedError
 
@@ -60,12 +62,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def raise_incident(tx: Tx, finding: Finding) -> int:
-    """Open an incident and begin its escalation, or add to the one that is open; return its number."""
-    existing = record.open_for(tx, finding.need)
+    """Open an incident and begin its escalation, or add to the one that is open; return its number.
+
+    While maintenance of its device, hub or zone is running a technical finding is held instead, and 0 returned.
+    """
+    verdict = holding.decide(tx, finding)
+    if verdict.finding is None:
+        return 0
+    existing = record.open_for(tx, verdict.finding.need)
     if existing is None:
-        return _open(tx, finding)
-    _add(tx, existing, finding)
-    return int(existing.id)
+        number = _open(tx, verdict.finding)
+    else:
+        number = int(existing.id)
+        _add(tx, existing, verdict.finding)
+    if verdict.said:
+        record.note(tx, number, "maintenance", CENTRE, verdict.said)
+    return number
 
 
 def act(
@@ -94,6 +106,7 @@ def act(
         _close(tx, number, actor, outcome, cause, note)
         return state
     taken = {"taken_by": actor, "taken_at": tx.now.utc}
+    limits.reached(tx, row, event)
     record.change(tx, number, state=state, **taken)
     record.note(tx, number, event, actor, note)
     if row.test_phone is not None:
@@ -178,12 +191,13 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
         # A technical fault may repeat a thousand times an hour: each is counted, every doubling is told.
         record.note(tx, row.id, Event.PRESS, CENTRE, finding.reason)
     if row.state in TAKEN:
-        engine.again(tx, record.get(tx, row.id), "it was pressed again")
+        engine.past_taker(tx, record.get(tx, row.id), "it was pressed again")
     elif finding.severity > row.severity:
-        engine.again(tx, record.get(tx, row.id), "it became more severe")
+        engine.again(tx, record.get(tx, row.id), "it became more severe", Because.REPORTED)
 
 
 def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note: str) -> None:
+    limits.reached(tx, record.get(tx, number), "closed")
     record.change(
         tx,
         number,

@@ -48,7 +48,9 @@ class Cause(StrEnum):
     FALL = "fall"
     MEDICATION = "medication"
     WHERE_IS_MY_VISIT = "where_is_my_visit"
-    MISTAKE = "mistake"
+    MISTAKE = "mistake"  # somebody pressed without meaning to
+    FALSE_ALARM = "false_alarm"  # the device alarmed by itself
+    SILENT = "silent"  # nobody answered, and nothing was found
     TEST = "test"
     TECHNICAL = "technical"
 

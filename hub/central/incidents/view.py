@@ -13,6 +13,25 @@ _NOBODY = ""
 T = TypeVar("T", bound=msgspec.Struct)
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt at a message; without a provider it waits to leave."""
+
+    provider: str | None
+    state: str
+    reason: str
+    provider_ref: str | None
+    created_at: dt.datetime
+    sent_at: dt.datetime | None
+    delivered_at: dt.datetime | None
+    read_at: dt.datetime | None
+    ended_at: dt.datetime | None
+
+    @property
+    def at(self) -> dt.datetime:
+        """When it came to where it stands."""
+        return self.ended_at or self.read_at or self.delivered_at or self.sent_at or self.created_at
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A message that went, or is to go, to a phone about an incident."""
 
@@ -28,6 +47,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     created_at: dt.datetime
     sent_at: dt.datetime | None
     delivered_at: dt.datetime | None
+    made: tuple[Attempt, ...] = ()
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +129,7 @@ def open_cards(connection: sa.Connection) -> list[Card]:
     told: dict[int, dict[str, Told]] = {}
     of_these = tables.messages.c.incident_id.in_(sa.select(tables.incidents.c.id).where(still_open))
     for row in connection.execute(_messages(of_these)):
-        message = _read(Told, row)
+        message = _read(Told, row, made=())
         # The last one to a phone tells how it stands; where it was first told, it stays in the list.
         told.setdefault(row.incident_id, {})[message.phone] = message
     cards = [Card(incident=incident, told=tuple(told.get(incident.id, {}).values())) for incident in found]
@@ -145,11 +165,16 @@ def story(connection: sa.Connection, number: int) -> Story | None:
         .where(links.c.incident_id == number)
         .order_by(observations.c.received_at, observations.c.id)
     )
-    messages = _messages(tables.messages.c.incident_id == number)
+    of_these = tables.messages.c.incident_id == number
+    messages = _messages(of_these)
+    made: dict[int, list[Attempt]] = {}
+    tried = sa.select(tables.attempts).join(tables.messages).where(of_these).order_by(tables.attempts.c.id)
+    for attempt in connection.execute(tried):
+        made.setdefault(attempt.message_id, []).append(_read(Attempt, attempt))
     return Story(
         incident=_read(Incident, row),
         lines=tuple(_read(Line, row) for row in connection.execute(lines)),
-        messages=tuple(_read(Told, row) for row in connection.execute(messages)),
+        messages=tuple(_read(Told, row, made=tuple(made.get(row.id, ()))) for row in connection.execute(messages)),
         observations=tuple(_read(Seen, row) for row in connection.execute(seen)),
     )
 
@@ -158,9 +183,10 @@ def _messages(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(tables.messages).where(condition).order_by(tables.messages.c.id)
 
 
-def _read(kind: type[T], row: sa.Row[Any]) -> T:
-    """Make a struct of the columns of the same names; words with a blank between become a tuple."""
-    values = {field: row._mapping[field] for field in kind.__struct_fields__}  # noqa: SLF001 - SQLAlchemy's own public name
+def _read(kind: type[T], row: sa.Row[Any], **more: object) -> T:
+    """Make a struct of the columns of the same names and ``more``; words with a blank between become a tuple."""
+    columns = (field for field in kind.__struct_fields__ if field not in more)
+    values: dict[str, Any] = more | {field: row._mapping[field] for field in columns}  # noqa: SLF001 - SQLAlchemy's own public name
     for field in ("flags", "unprotected"):
         if field in values:
             values[field] = tuple((values[field] or _NOBODY).split())

@@ -5,16 +5,20 @@ import sqlalchemy as sa
 from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.escalation.plan import Position, Target
-from hub.central.notify.message import MessageState
-from hub.central.store import sql
+from hub.central.notify import attempts
+from hub.central.notify.attempts import RECEIPT, SEND
+from hub.central.notify.message import MessageState, withdrawn
+from hub.central.store import sql, tables
 from hub.central.store.tables import messages
 
-SEND = "message.send"
-RECEIPT = "message.receipt"
+__all__ = ["RECEIPT", "SEND", "cancel", "queue", "send_now"]
 
 
-def queue(tx: Tx, incident_id: int, target: Target, text: str, position: Position) -> int:
-    """Write a message and the duty to send it. It leaves right after the commit, or after a restart."""
+def queue(tx: Tx, incident_id: int | None, target: Target, text: str, position: Position) -> int:
+    """Write a message and the duty to send it. It leaves right after the commit, or after a restart.
+
+    Without an incident it is about something else, such as a shift.
+    """
     result = tx.connection.execute(
         messages.insert(),
         {
@@ -34,23 +38,42 @@ def queue(tx: Tx, incident_id: int, target: Target, text: str, position: Positio
         },
     )
     message_id = sql.new_id(result)
+    attempts.add(tx, message_id)
     clockwork.lease_new(tx, SEND, str(message_id))
     tx.effects.outgoing.append(message_id)
     return message_id
 
 
-def cancel(tx: Tx, incident_id: int, reason: str) -> int:
-    """Cancel what has not left yet, because nobody needs it any more; return how many that were."""
-    waiting = list(
-        tx.connection.scalars(
-            sa.select(messages.c.id).where(
-                messages.c.incident_id == incident_id, messages.c.state == MessageState.QUEUED
-            )
+def send_now(tx: Tx, message_id: int) -> None:
+    """Let a message leave right after the commit."""
+    clockwork.unschedule(tx, SEND, str(message_id))
+    clockwork.lease_new(tx, SEND, str(message_id))
+    tx.effects.outgoing.append(message_id)
+
+
+def cancel(tx: Tx, incident_id: int, reason: str, taken_by: str | None = None) -> int:
+    """Cancel what has not left yet, because nobody needs it any more; return how many messages that were.
+
+    Args:
+        tx: The transaction.
+        incident_id: Whose messages.
+        reason: Why, as a sentence.
+        taken_by: Who took the incident (``sms:p-duty``), if that is why.
+    """
+    queued = (tables.attempts.c.message_id == messages.c.id) & (tables.attempts.c.state == MessageState.QUEUED)
+    waiting = tx.connection.execute(
+        sa.select(messages.c.id, messages.c.phone, tables.attempts.c.id.label("attempt_id"))
+        .select_from(messages.outerjoin(tables.attempts, queued))
+        .where(
+            messages.c.incident_id == incident_id,
+            sa.or_(tables.attempts.c.id.is_not(None), messages.c.state == MessageState.QUEUED),
         )
-    )
-    for message_id in waiting:
-        clockwork.unschedule(tx, SEND, str(message_id))
-    tx.connection.execute(
-        messages.update().where(messages.c.id.in_(waiting)).values(state=MessageState.CANCELLED, reason=reason)
-    )
+    ).all()
+    for row in waiting:
+        state = withdrawn(row.phone, taken_by)
+        if row.attempt_id is None:  # a centre of the version before this one queued it
+            attempts.add(tx, row.id, state, reason=reason, ended_at=tx.now.utc)
+        else:
+            attempts.withdraw(tx, row.id, state, reason)
+        attempts.settle(tx, row.id, reason=reason)
     return len(waiting)

@@ -1,74 +1,93 @@
-"""Sends what the outbox holds: the stages, the provider, and a note of what became of it.
+"""Sends what the outbox holds: the stages, the order of the providers, and a note of what became of it.
 
-A message is noted as sent *after* the provider accepted it. A process that dies between the two sends it
+An attempt is noted as sent *after* the provider accepted it. A process that dies between the two sends it
 again: a text that comes twice is better than one that never comes.
 """
 
 import asyncio
+import contextlib
+import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 
 from hub.central import clockwork
+from hub.central.bulletin import News
 from hub.central.centre import Centre, Effects, Tx
 from hub.central.incidents.lifecycle import State
-from hub.central.notify import outcome
-from hub.central.notify.channels.base import Channel, Outgoing
+from hub.central.notify import attempts, order, outcome
+from hub.central.notify.attempts import SEND
+from hub.central.notify.breaker import Condition
+from hub.central.notify.channels.base import Outgoing, Provider
 from hub.central.notify.message import MessageState
-from hub.central.notify.outbox import SEND
+from hub.central.notify.outcome import Fault
 from hub.central.notify.stages import Draft, Held, held
+from hub.central.notify.ways import Ways
 from hub.central.store.tables import incidents, messages
-from hub.domain.errors import PermanentError, TransientError
+from hub.domain.errors import PermanentError, RefusedError, TransientError
 
 log = logging.getLogger(__name__)
 
-# At the provider at once: first attempts never queue behind those that are tried again.
+# At the providers at once: first attempts never queue behind those that are tried again.
 _AT_ONCE_FIRST = 25
 _AT_ONCE_AGAIN = 25
 _NOTE_AGAIN_S = 0.5
 # A little more than the channels' own limit of 10 s.
 _GRACE_S = 12.0
+# A message that was read longer ago is read again before it leaves.
+_FRESH = dt.timedelta(seconds=2)
+
+Hooks = Callable[[str], str]
 
 
 class Sender:
-    """Carries messages to their channels. Independent messages never wait for each other.
+    """Carries messages to their providers. Independent messages never wait for each other.
 
     It follows the centre's commits: what a commit has written to the outbox leaves at once. What must be
     tried again comes from clockwork through :meth:`start`.
 
     Args:
         centre: Whose messages.
-        channels: The ways out, by the name that plans use.
-        hooks_url: Where the provider reports: the address of ``/hooks/46elks/{secret}`` as seen from there.
+        ways: The providers, in order.
+        hooks: Returns the address of a provider's hooks as seen from there, by the provider's name.
+
+    Attributes:
+        ways: The providers, in order.
     """
 
-    def __init__(self, centre: Centre, channels: Mapping[str, Channel], hooks_url: str) -> None:
+    def __init__(self, centre: Centre, ways: Ways, hooks: Hooks) -> None:
         self._centre = centre
-        self._channels = channels
-        self._hooks_url = hooks_url.rstrip("/")
+        self.ways = ways
+        self._hooks = hooks
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._once_more: set[int] = set()
         self._first = asyncio.Semaphore(_AT_ONCE_FIRST)
         self._again = asyncio.Semaphore(_AT_ONCE_AGAIN)
         centre.follow(self._follow)
 
     def _follow(self, effects: Effects) -> None:
         for message_id in effects.outgoing:
-            self._begin(message_id, self._first)
+            if message_id in self._tasks:  # the next provider's turn came while this one's attempt is noted
+                self._once_more.add(message_id)
+            else:
+                self._begin(message_id, self._first)
 
     def start(self, message_id: int) -> None:
         """Begin an attempt at a message that is due; the work of a due ``message.send``."""
         self._begin(message_id, self._again)
 
     async def send(self, message_id: int) -> None:
-        """Make one attempt at a message, or wait for the one that is under way."""
+        """Make the attempts at a message that can be made now, or wait for those that are under way."""
         await asyncio.shield(self._begin(message_id, self._again))
 
     async def close(self, grace_s: float = _GRACE_S) -> None:
         """Let attempts that are under way end, then stop. What has not ended is taken up by the next start."""
-        if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=grace_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while self._tasks:  # one that fails may let the next begin
+                    await asyncio.wait(list(self._tasks.values()))
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -85,29 +104,99 @@ class Sender:
         try:
             async with lane:
                 await self._attempt(message_id)
+                while message_id in self._once_more:
+                    self._once_more.discard(message_id)
+                    await self._attempt(message_id)
         except Exception:  # the task boundary; the lease of its due row ends and it is tried again
             log.exception("message %d: the attempt broke off", message_id)
         finally:
+            self._once_more.discard(message_id)
             self._tasks.pop(message_id, None)
 
+    async def _look(self, message_id: int) -> tuple[Draft | None, bool]:
+        """Return a message as it stands at this very moment, and whether it is this centre's for an attempt."""
+        while True:
+            asked = self._centre.clock.now().utc
+            found = await self._centre.store.read(lambda connection: self._found(connection, message_id))
+            # A process that was frozen in between holds what was true before: it looks again.
+            if self._centre.clock.now().utc - asked < _FRESH:
+                return found
+
+    def _found(self, connection: sa.Connection, message_id: int) -> tuple[Draft | None, bool]:
+        ours = (self._centre.owner, self._centre.clock.now().utc, SEND, str(message_id))
+        return _load(connection, message_id), clockwork.leased(connection, *ours)
+
     async def _attempt(self, message_id: int) -> None:
-        draft = await self._centre.store.read(lambda connection: _load(connection, message_id))
+        draft, ours = await self._look(message_id)
         if draft is None:
             await self._note(lambda tx: clockwork.unschedule(tx, SEND, str(message_id)))
             return
-        verdict = held(draft, self._channels)
+        verdict = held(draft, self.ways.channels)
         if verdict is not None:
             log.info("message %d is held back: %s", message_id, verdict.reason)
             await self._note(lambda tx: _hold(tx, message_id, verdict))
             return
+        if not ours:
+            # It waited for its turn until the lease was short, or another centre has overtaken this one.
+            if await self._centre.transact(lambda tx: clockwork.lease_again(tx, SEND, str(message_id))):
+                await self._attempt(message_id)
+            else:
+                log.warning("message %d is let go: another centre has it now", message_id)
+            return
+        now = self._centre.clock.now().utc
+        ways = order.turned(self.ways.of(draft.channel, now), draft.kind)
+        step = order.following(ways, draft.past, now)
+        provider = None if isinstance(step, order.Nobody) else self.ways.named(step.provider)
+        if provider is None:
+            await self._note(lambda tx: outcome.undeliverable(tx, message_id, step.reason))
+            return
+        log.info("message %d by %s: %s", message_id, provider.name, step.reason)
+        await self._note(await self._told(provider, draft))
+
+    async def _told(self, provider: Provider, draft: Draft) -> Callable[[Tx], None]:
+        """Hand a message to a provider and return what is to be noted."""
         outgoing = Outgoing(
-            message_id=message_id,
-            number=draft.number,
+            message_id=draft.id,
+            number=self._address(draft),
             text=draft.text,
-            key=f"message-{message_id}",
-            receipt_url=f"{self._hooks_url}/delivery?message={message_id}",
+            key=f"message-{draft.id}",
+            receipt_url=f"{self._hooks(provider.name)}/delivery?message={draft.id}",
         )
-        await self._note(await _told(self._channels[draft.channel], outgoing))
+        self.ways.breaker(provider.name).began(self._centre.clock.now().utc)
+        try:
+            accepted = await provider.send(outgoing)
+        except (TransientError, PermanentError) as error:
+            return self._failed(provider, draft, error)
+        self._answered(provider)
+        log.info("message %d accepted by %s", draft.id, provider.name)
+        return lambda tx: outcome.sent(tx, draft.id, draft.attempt_id, provider.name, accepted.provider_ref)
+
+    def _address(self, draft: Draft) -> str:
+        """Return where a message goes; the message itself keeps the number of the phone, by e-mail too."""
+        if draft.channel != "email":
+            return draft.number
+        phone = self._centre.site.phones.get(draft.phone)
+        return phone.email or "" if phone else ""
+
+    def _failed(
+        self, provider: Provider, draft: Draft, error: TransientError | PermanentError
+    ) -> Callable[[Tx], None]:
+        fault = Fault(provider.name, str(error), final=isinstance(error, PermanentError))
+        log.log(logging.ERROR if fault.final else logging.WARNING, "message %d: %s", draft.id, fault.reason)
+        if isinstance(error, RefusedError):
+            self._answered(provider)  # it works: it is this message that it does not take
+        elif self.ways.breaker(provider.name).failed(self._centre.clock.now().utc):
+            self._tell(provider, Condition.OPEN)
+        return lambda tx: outcome.failed(tx, draft.id, draft.attempt_id, fault, self.ways)
+
+    def _answered(self, provider: Provider) -> None:
+        if self.ways.breaker(provider.name).answered():
+            self._tell(provider, Condition.CLOSED)
+
+    def _tell(self, provider: Provider, condition: Condition) -> None:
+        said = "fails again and again: others go first" if condition is Condition.OPEN else "works again"
+        log.warning("provider %s %s", provider.name, said)
+        self._centre.bulletin.announce(News("provider", provider.name))
 
     async def _note(self, work: Callable[[Tx], None]) -> None:
         """Keep what happened, as long as it takes: the provider cannot be asked again."""
@@ -121,28 +210,11 @@ class Sender:
                 return
 
 
-async def _told(channel: Channel, outgoing: Outgoing) -> Callable[[Tx], None]:
-    """Hand a message to its channel and return what is to be noted."""
-    message_id = outgoing.message_id
-    try:
-        accepted = await channel.send(outgoing)
-    except TransientError as error:
-        reason = str(error)
-        log.warning("message %d: %s", message_id, reason)
-        return lambda tx: outcome.put_off(tx, message_id, reason)
-    except PermanentError as error:
-        reason = str(error)
-        log.error("message %d: %s", message_id, reason)  # noqa: TRY400 - the sentence says it; a traceback adds nothing
-        return lambda tx: outcome.undeliverable(tx, message_id, reason)
-    log.info("message %d accepted", message_id)
-    return lambda tx: outcome.sent(tx, message_id, accepted.provider_ref)
-
-
 def _hold(tx: Tx, message_id: int, verdict: Held) -> None:
     if verdict.state is MessageState.UNDELIVERABLE:
         outcome.undeliverable(tx, message_id, verdict.reason)
     else:
-        outcome.cancelled(tx, message_id, verdict.reason)
+        outcome.cancelled(tx, message_id, verdict.state, verdict.reason)
 
 
 def _draft() -> sa.Select[Any]:
@@ -150,11 +222,18 @@ def _draft() -> sa.Select[Any]:
     overtaken = sa.select(newer.c.id).where(
         newer.c.incident_id == messages.c.incident_id,
         newer.c.number == messages.c.number,
+        newer.c.channel == messages.c.channel,
         newer.c.state == MessageState.QUEUED,
         newer.c.id > messages.c.id,
     )
     return (
-        sa.select(messages, incidents.c.state.label("incident_state"), incidents.c.taken_by, overtaken.exists())
+        sa.select(
+            messages,
+            incidents.c.kind,
+            incidents.c.state.label("incident_state"),
+            incidents.c.taken_by,
+            overtaken.exists(),
+        )
         .select_from(messages.outerjoin(incidents))
         .where(messages.c.id == sa.bindparam("message_id"))
     )
@@ -168,13 +247,20 @@ def _load(connection: sa.Connection, message_id: int) -> Draft | None:
     row = connection.execute(_DRAFT, {"message_id": message_id}).one_or_none()
     if row is None:
         return None
+    made = attempts.of(connection, message_id)
+    queued = [attempt.id for attempt in made if attempt.state == MessageState.QUEUED]
     return Draft(
         id=row.id,
+        phone=row.phone,
         number=row.number,
         text=row.text,
         channel=row.channel,
-        state=MessageState(row.state),
+        # The version before this one kept no attempts.
+        waiting=bool(queued) or (not made and row.state == MessageState.QUEUED),
+        attempt_id=queued[-1] if queued else None,
+        past=attempts.past(made),
         incident_state=None if row.incident_state is None else State(row.incident_state),
         taken_by=row.taken_by,
         overtaken=bool(row[-1]),
+        kind=row.kind,
     )

@@ -1,77 +1,68 @@
 """Delivery reports: what the provider says became of a message, once, twice, too early or never."""
 
-import datetime as dt
 import logging
-from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
 from hub.central.centre import Tx
-from hub.central.escalation import engine
-from hub.central.notify import outcome
+from hub.central.notify import attempts, outcome
+from hub.central.notify.channels.base import Provider, ReceiptStatus, Report
 from hub.central.notify.message import MessageState
-from hub.central.store.tables import messages
+from hub.central.notify.ways import Ways
 from hub.domain.errors import RefusedError, TransientError
 
 log = logging.getLogger(__name__)
 
-
-class ReceiptStatus(StrEnum):
-    """What a delivery report can say."""
-
-    SENT = "sent"  # on its way; nothing new
-    DELIVERED = "delivered"
-    FAILED = "failed"
+_ARRIVED = {ReceiptStatus.DELIVERED: MessageState.DELIVERED, ReceiptStatus.READ: MessageState.READ}
 
 
-def delivered(
-    tx: Tx,
-    channel: str,
-    provider_ref: str,
-    status: ReceiptStatus,
-    at: dt.datetime,
-    *,
-    message_id: int | None = None,
-) -> None:
+def reported(tx: Tx, provider: Provider, report: Report, ways: Ways) -> None:
     """Note a delivery report. Repeated reports change nothing.
 
-    Args:
-        tx: The transaction.
-        channel: Channel of the message.
-        provider_ref: The provider's name for it.
-        status: What it reports.
-        at: When that was, by the provider's clock.
-        message_id: The message, where the report names it. It then counts even before we noted what the
-            provider calls the message.
+    Where the report names our message it counts even before we noted what the provider calls it.
 
     Raises:
         TransientError: It is too early to tell which attempt failed; the provider is to report again.
         RefusedError: There is no such message.
     """
-    found = message_id if message_id is not None else _named(tx, channel, provider_ref)
-    row = None if found is None else outcome.find(tx, found)
-    if row is None or row.channel != channel:
-        raise RefusedError(f"no message of channel {channel} is called {provider_ref!r}")
-    if status is ReceiptStatus.DELIVERED and row.state != MessageState.DELIVERED:
-        outcome.delivered(tx, row, provider_ref, at)
-    elif status is ReceiptStatus.FAILED:
-        _failed(tx, row.id, row.state, row.provider_ref, provider_ref)
+    attempt = attempts.named(tx, provider.name, report.provider_ref, report.message_id)
+    message_id = report.message_id if attempt is None else attempt.message_id
+    row = None if message_id is None else outcome.find(tx, message_id)
+    if row is None or row.channel != provider.channel:
+        raise RefusedError(f"no message that {provider.name} carries is called {report.provider_ref!r}")
+    if report.status in _ARRIVED:
+        number = attempt.id if attempt is not None else _unnamed(tx, row.id, provider.name)
+        named = {"provider": provider.name, "provider_ref": report.provider_ref}
+        outcome.arrived(tx, row, number, _ARRIVED[report.status], report.at, **named)
+    elif report.status is ReceiptStatus.FAILED:
+        _failed(tx, row, attempt, report, ways)
 
 
-def overdue(tx: Tx, message_id: int) -> None:
+def overdue(tx: Tx, message_id: int, ways: Ways) -> None:
     """No report came in time (the work of a due ``message.receipt``): escalation waits no longer."""
-    engine.no_receipt(tx, message_id)
+    outcome.no_receipt(tx, message_id, ways)
 
 
-def _named(tx: Tx, channel: str, provider_ref: str) -> int | None:
-    query = sa.select(messages.c.id).where(messages.c.channel == channel, messages.c.provider_ref == provider_ref)
-    return tx.connection.scalar(query.limit(1))
+def _unnamed(tx: Tx, message_id: int, provider: str) -> int:
+    """Return the attempt that a report must mean whose name for it we have not noted.
+
+    The provider's answer was lost on its way to us; or the attempt is under way; or whoever made it was killed
+    before it was noted.
+    """
+    made = attempts.of(tx.connection, message_id)
+    lost = [row.id for row in made if row.provider == provider and row.provider_ref is None]
+    waiting = [row.id for row in made if row.state == MessageState.QUEUED]
+    known = lost[:1] or waiting[:1]
+    return known[0] if known else attempts.add(tx, message_id)
 
 
-def _failed(tx: Tx, message_id: int, state: str, noted: str | None, provider_ref: str) -> None:
-    if state == MessageState.QUEUED:
-        raise TransientError(f"message {message_id} is being sent; report again")
-    if noted != provider_ref:  # an earlier attempt; a later one may still arrive
-        log.info("message %d: failure of an earlier attempt", message_id)
-        return
-    outcome.undeliverable(tx, message_id, "the provider reports that it failed")
+def _failed(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any] | None, report: Report, ways: Ways) -> None:
+    if attempt is not None and report.person:
+        outcome.not_taken(tx, row, attempt, report.reason)
+    elif attempt is not None:
+        outcome.not_delivered(tx, row, attempt, report.reason or "the provider reports that it failed", ways)
+    elif row.state == MessageState.QUEUED:
+        raise TransientError(f"message {row.id} is being sent; report again")
+    else:  # one that was never noted; another may still arrive
+        log.info("message %d: failure of an attempt that is not known", row.id)

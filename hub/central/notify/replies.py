@@ -13,13 +13,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 import sqlalchemy as sa
 
+from hub.central.auth import audit
 from hub.central.centre import Tx
 from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
+from hub.central.notify import outcome
+from hub.central.notify.channels.base import Inbound
+from hub.central.notify.message import BY_TEXT, MessageState, phone_of
 from hub.central.notify.words import EVENTS, Answer, Word, read
+from hub.central.shifts import confirm
 from hub.central.store import sql
-from hub.central.store.tables import audit, incidents, messages, replies
+from hub.central.store.tables import incidents, messages, replies
 from hub.central.texts import gsm, render
 from hub.central.texts.alert import clock_time
 from hub.domain.errors import RefusedError
@@ -31,28 +36,7 @@ _JUST_NOW = dt.timedelta(minutes=10)
 # Two machines that answer each other must come to an end. What is understood is always done and answered.
 _HELP_AT_MOST = 20
 _STRANGER_AT_MOST = 3
-_PREFIX = "sms:"
 _ACTION = "reply_refused"
-
-
-class Inbound(msgspec.Struct, frozen=True, kw_only=True):
-    """A text that came in.
-
-    Attributes:
-        channel: By which channel.
-        provider_ref: The provider's name for it; the same text may come more than once.
-        sender: The phone it came from, E.164.
-        recipient: Our number.
-        text: What it says.
-        at: When the provider got it.
-    """
-
-    channel: str
-    provider_ref: str
-    sender: str
-    recipient: str
-    text: str
-    at: dt.datetime
 
 
 class _Verdict(msgspec.Struct, frozen=True):
@@ -66,12 +50,12 @@ class _Verdict(msgspec.Struct, frozen=True):
 def receive(tx: Tx, inbound: Inbound) -> str:
     """Do what a text says and return what to answer; empty: nothing is answered.
 
-    The same text again (by channel and provider's name) does nothing and gets the same answer.
+    The same text again (by provider and its name for it) does nothing and gets the same answer.
     """
     claimed = tx.connection.execute(
         sql.insert(tx.connection, replies)
         .values(
-            channel=inbound.channel,
+            provider=inbound.provider,
             provider_ref=inbound.provider_ref,
             sender=inbound.sender,
             text=inbound.text,
@@ -82,7 +66,7 @@ def receive(tx: Tx, inbound: Inbound) -> str:
         .returning(replies.c.id)
     ).scalar_one_or_none()
     if claimed is None:
-        same = (replies.c.channel == inbound.channel) & (replies.c.provider_ref == inbound.provider_ref)
+        same = (replies.c.provider == inbound.provider) & (replies.c.provider_ref == inbound.provider_ref)
         return str(tx.connection.execute(sa.select(replies.c.answer).where(same)).scalar_one())
     phone = _phone(tx, inbound.sender)
     verdict = _to_stranger(tx) if phone is None else _Talk(tx, inbound, phone).verdict()
@@ -108,7 +92,8 @@ class _Talk:
     def __init__(self, tx: Tx, inbound: Inbound, phone: str) -> None:
         self._tx = tx
         self._inbound = inbound
-        self._actor = f"{_PREFIX}{phone}"
+        self._phone = phone
+        self._actor = f"{BY_TEXT}{phone}"
         self._told = _told(tx, inbound.sender)
         self._open = [row.id for row in self._told if row.state != State.CLOSED]
 
@@ -116,6 +101,11 @@ class _Talk:
         answer = read(self._inbound.text)
         if answer is None:
             return self._refuse("help", "not understood", open=self._numbers())
+        if answer.word is Word.SHIFT:
+            return self._shift(answer)
+        bare_ok = answer.word is Word.ACKNOWLEDGE and answer.number is None
+        if bare_ok and confirm.asked(self._tx, self._inbound.sender, self._inbound.at):
+            return self._shift_or(answer)
         number = answer.number if answer.number is not None else self._meant()
         if number is None:
             return self._which()
@@ -123,29 +113,66 @@ class _Talk:
             return self._refuse("not_yours", "the phone was not told of it", number=number, open=self._numbers())
         return self._do(answer, record.get(self._tx, number))
 
+    def _shift(self, answer: Answer) -> _Verdict:
+        """A shift is confirmed; a shift has no number, so that this word never takes an incident."""
+        if answer.number is not None:
+            return self._refuse("help", "a shift has no number", open=self._numbers())
+        if confirm.by_phone(self._tx, self._inbound.sender, self._actor):
+            return _Verdict(self._say("reply.shift"))
+        if confirm.is_on_duty(self._tx, self._inbound.sender):
+            return _Verdict(self._say("reply.shift_already"))
+        return self._refuse("no_shift", "no shift waits for the phone")
+
+    def _shift_or(self, answer: Answer) -> _Verdict:
+        """A bare OK while a shift waits means the shift only where it can mean nothing else."""
+        if not self._told:
+            return self._shift(answer)
+        if self._open:
+            numbers = gsm.join(_texts(self._open), 60)
+            return self._refuse("which_or_shift", "an incident or the shift", numbers=numbers)
+        return self._refuse("shift_meant", "a shift waits, and an incident was closed just now")
+
     def _do(self, answer: Answer, row: record.Incident) -> _Verdict:
         if row.state == State.CLOSED:
             return self._refuse("closed", "it is closed", number=row.id, incident=row.id)
         if answer.word is Word.CLOSE:
             return self._refuse("close", "not closed by text", number=row.id, incident=row.id)
-        event = EVENTS[answer.word]
-        if event not in TABLE[State(row.state)]:
+        if answer.word is Word.REJECT and row.state == State.ALERTING:
+            return self._pass_on(row)
+        event = EVENTS.get(answer.word)
+        if event is None or event not in TABLE[State(row.state)]:
             return self._too_late(row)
         try:
             state = desk.act(self._tx, row.id, event, self._actor, note=f"reply {self._inbound.provider_ref}")
         except RefusedError as error:
             said = self._say(f"state.{row.state}")
             return self._refuse("refused", str(error), number=row.id, state=said, incident=row.id)
+        outcome.answered(self._tx, self._message(row.id), MessageState.ACCEPTED)
+        return self._done(answer, row, state)
+
+    def _done(self, answer: Answer, row: record.Incident, state: State) -> _Verdict:
         if state is State.CLOSED:  # a test: nobody is to go there
             proven = row.device_id in service.in_service(self._tx.connection)
             key = "reply.in_service" if proven else "reply.tested"
             return _Verdict(self._say(key, number=row.id, device=row.device_id), row.id)
         return _Verdict(self._say(f"reply.{answer.word}", number=row.id), row.id)
 
+    def _pass_on(self, row: record.Incident) -> _Verdict:
+        """The phone cannot go there: the next one is told now."""
+        outcome.rejected(self._tx, self._message(row.id))
+        return _Verdict(self._say("reply.reject", number=row.id), row.id)
+
+    def _message(self, number: int) -> int:
+        """Return the last message about an incident to this phone: the one that is answered."""
+        last = sa.select(sa.func.max(messages.c.id)).where(
+            messages.c.incident_id == number, messages.c.number == self._inbound.sender
+        )
+        return int(self._tx.connection.execute(last).scalar_one())
+
     def _too_late(self, row: record.Incident) -> _Verdict:
         """Somebody is already as far as that: perhaps the same phone, which says it twice."""
         state = self._say(f"state.{row.state}")
-        if row.taken_by == self._actor:
+        if phone_of(row.taken_by or "") == self._phone:
             return _Verdict(self._say("reply.yours", number=row.id, state=state), row.id)
         zone = ZoneInfo(self._tx.site.site.site.timezone)
         return self._refuse(
@@ -178,12 +205,15 @@ class _Talk:
 
     def _name(self, actor: str) -> str:
         """Return who it was as far as a text may tell: the phone's id, never a person's name."""
-        if actor.startswith(_PREFIX):
-            return gsm.plain(actor.removeprefix(_PREFIX))
+        phone = phone_of(actor)
+        if phone is not None:
+            return gsm.plain(phone)
         return self._say("reply.console")
 
     def _say(self, key: str, **values: object) -> str:
-        return render(self._tx.site.site.site.language, key, **values)
+        phone = self._tx.site.numbers.get(self._inbound.sender)
+        language = phone.language if phone else None
+        return render(language or self._tx.site.site.site.language, key, **values)
 
     def _refuse(self, key: str, reason: str, *, incident: int | None = None, **values: object) -> _Verdict:
         return _Verdict(self._say(f"reply.{key}", **values), incident, reason)
@@ -232,12 +262,5 @@ def _lately(tx: Tx, sender: str) -> int:
 
 def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:
     subject = f"reply:{reply}" if verdict.incident is None else f"incident:{verdict.incident}"
-    tx.connection.execute(
-        audit.insert().values(
-            at=tx.now.utc,
-            actor=f"{_PREFIX}{phone or 'unknown'}",
-            action=_ACTION,
-            subject=subject,
-            detail=f"reply {reply}: {verdict.refused}",
-        )
-    )
+    actor = f"{BY_TEXT}{phone or 'unknown'}"
+    audit.note(tx.connection, tx.now, actor, _ACTION, subject, f"reply {reply}: {verdict.refused}")

@@ -4,14 +4,14 @@ They are asked before every attempt, so that a text that waited for the provider
 incident that somebody took in the meantime.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import msgspec
 
 from hub.central.incidents.lifecycle import TAKEN, State
-from hub.central.notify.channels.base import Capability, Channel
-from hub.central.notify.message import MessageState
+from hub.central.notify.message import MessageState, withdrawn
+from hub.central.notify.order import Past
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,72 +19,75 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Its number.
+        phone: Whose it is.
         number: Where to.
         text: What it says.
         channel: By which channel.
-        state: Where it stands.
+        waiting: An attempt at it is to be made.
+        attempt_id: That attempt; ``None`` when the version that queued it kept none.
+        past: The attempts so far.
         incident_state: Where its incident stands; ``None`` when it belongs to none.
         taken_by: Who took the incident last.
         overtaken: A newer text about the same incident waits for the same phone.
+        kind: What its incident is; ``None`` when it belongs to none.
     """
 
     id: int
+    phone: str
     number: str
     text: str
     channel: str
-    state: MessageState
+    waiting: bool
+    attempt_id: int | None
+    past: tuple[Past, ...]
     incident_state: State | None
     taken_by: str | None
     overtaken: bool
+    kind: str | None = None
 
 
 class Held(NamedTuple):
-    """A message does not leave: what becomes of it, and why."""
+    """A message does not leave: what becomes of the attempt, and why."""
 
     state: MessageState
     reason: str
 
 
-Stage = Callable[[Draft, Mapping[str, Channel]], Held | None]
+Stage = Callable[[Draft, Collection[str]], Held | None]
 
 
-def unsent(draft: Draft, _channels: Mapping[str, Channel]) -> Held | None:
+def unsent(draft: Draft, _channels: Collection[str]) -> Held | None:
     """What has left, or never will, is not sent again."""
-    if draft.state is not MessageState.QUEUED:
-        return Held(draft.state, f"it is {draft.state}")
-    return None
+    return None if draft.waiting else Held(MessageState.CANCELLED, "no attempt at it is to be made")
 
 
-def needed(draft: Draft, _channels: Mapping[str, Channel]) -> Held | None:
+def needed(draft: Draft, _channels: Collection[str]) -> Held | None:
     """An alert is for an incident that nobody has taken."""
     if draft.incident_state is State.CLOSED:
         return Held(MessageState.CANCELLED, "the incident is closed")
     if draft.incident_state in TAKEN:
-        return Held(MessageState.CANCELLED, f"taken by {draft.taken_by}")
+        return Held(withdrawn(draft.phone, draft.taken_by), f"taken by {draft.taken_by}")
     return None
 
 
-def newest(draft: Draft, _channels: Mapping[str, Channel]) -> Held | None:
+def newest(draft: Draft, _channels: Collection[str]) -> Held | None:
     """After an outage of the provider a phone rings once for an incident, not once for every round."""
     if draft.overtaken:
         return Held(MessageState.CANCELLED, "a newer text about the incident waits for the same phone")
     return None
 
 
-def possible(draft: Draft, channels: Mapping[str, Channel]) -> Held | None:
-    """There is a channel of that name, and it can carry a text."""
-    channel = channels.get(draft.channel)
-    if channel is None:
+def possible(draft: Draft, channels: Collection[str]) -> Held | None:
+    """Somebody serves its channel."""
+    if draft.channel not in channels:
         return Held(MessageState.UNDELIVERABLE, f"this centre has no channel {draft.channel}")
-    if Capability.SMS not in channel.capabilities:
-        return Held(MessageState.UNDELIVERABLE, f"channel {draft.channel} cannot carry a text")
     return None
 
 
 STAGES: tuple[Stage, ...] = (unsent, needed, newest, possible)
 
 
-def held(draft: Draft, channels: Mapping[str, Channel]) -> Held | None:
+def held(draft: Draft, channels: Collection[str]) -> Held | None:
     """Return why a message does not leave, or ``None`` when it may."""
     for stage in STAGES:
         verdict = stage(draft, channels)

@@ -25,7 +25,9 @@ class Word(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     DEPART = "depart"
     ARRIVE = "arrive"
+    REJECT = "reject"
     CLOSE = "close"
+    SHIFT = "shift"
 
 
 EVENTS = {Word.ACKNOWLEDGE: Event.ACKNOWLEDGE, Word.DEPART: Event.DEPART, Word.ARRIVE: Event.ARRIVE}

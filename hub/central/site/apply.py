@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from hub.central.auth import audit
 from hub.central.commissioning import service
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
 from hub.central.site.model import Site
 from hub.central.store import sql
-from hub.central.store.tables import audit, devices, due, hubs, sites
+from hub.central.store.tables import devices, due, hubs, sites
 from hub.domain.clock import Now
 from hub.domain.errors import RefusedError
 
@@ -34,25 +35,26 @@ def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by
         The site's version.
     """
     # The time is the number: hubs ignore a lower one than they hold, also from a store that was begun anew.
-    last = connection.scalar(sa.select(sa.func.max(sites.c.version)))
-    version = max(int(now.utc.timestamp()), (last or 0) + 1)
+    version = max(int(now.utc.timestamp()), (newest_version(connection) or 0) + 1)
     connection.execute(
         sites.insert().values(version=version, applied_at=now.utc, applied_by=applied_by[:64], document=text)
     )
     _assign(connection, hubs, hubs.c.hub_id, (hub.id for hub in site.hubs), now)
     _assign(connection, devices, devices.c.device_id, (device.id for device in site.devices), now)
     service.rewire(connection, site, now, applied_by)
-    connection.execute(
-        audit.insert().values(
-            at=now.utc, actor=applied_by[:64], action="site.applied", subject=f"site:{version}", detail=""
-        )
-    )
+    audit.note(connection, now, applied_by[:64], "site.applied", f"site:{version}")
     notice = {"at": now.utc, "attempts": 0, "leased_by": None, "leased_until": None}
     connection.execute(
         sql.insert(connection, due)
         .values(kind=CHANGED, subject=_SUBJECT, **notice)
         .on_conflict_do_update(index_elements=["kind", "subject"], set_=notice)
     )
+    return version
+
+
+def newest_version(connection: sa.Connection) -> int | None:
+    """Return the version of the site that was applied last."""
+    version: int | None = connection.scalar(sa.select(sa.func.max(sites.c.version)))
     return version
 
 

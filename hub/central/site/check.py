@@ -13,6 +13,7 @@ from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
 
 # ITU-T E.164, section 6.2.1: a plus sign, a country code that does not begin with 0, 15 digits at most.
+_EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 _NAMED = {"phones": "phone", "zones": "zone", "residents": "resident", "hubs": "hub", "devices": "device"}
@@ -21,9 +22,8 @@ _NAMED = {"phones": "phone", "zones": "zone", "residents": "resident", "hubs": "
 _REFERENCES = (
     ("zones", "last_resort", "phones"),
     ("rota", "zone", "zones"),
-    ("rota", "phone", "phones"),
+    ("schedules", "zone", "zones"),
     ("overrides", "zone", "zones"),
-    ("overrides", "phone", "phones"),
     ("residents", "zone", "zones"),
     ("hubs", "zone", "zones"),
     ("devices", "hub", "hubs"),
@@ -120,6 +120,9 @@ def _phones(site: Site, found: Collector) -> None:
             text = f"phone {known[phone.number]!r} has the same number; use one phone in both places"
             found.error(path, text, phone.id)
         known.setdefault(phone.number, phone.id)
+        if phone.email is not None and not _EMAIL.fullmatch(phone.email):
+            text = "write one address for e-mail, such as nord-1-duty@kommune.example"
+            found.error(("phones", number, "email"), text, phone.id)
 
 
 def _unused(site: Site, found: Collector) -> None:

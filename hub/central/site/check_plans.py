@@ -3,52 +3,66 @@
 import datetime as dt
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 
-import msgspec
-
-from hub.central.escalation.days import instant, parse_days
+from hub.central.escalation.days import instant, parse_hours
+from hub.central.escalation.hours import within
 from hub.central.escalation.plan import (
     EVERY_ZONE,
     LAST_RESORT,
+    QUIET,
     channel_for,
     choose,
     role_place,
     steps_of,
 )
-from hub.central.escalation.rota import Place, Rota, Span, override_span, shift_minutes, time_zone
+from hub.central.escalation.rota import Place, Rota, Span
+from hub.central.site import check_rota
 from hub.central.site.gaps import sentences
 from hub.central.site.model import IncidentClass, Phone, Plan, Site, Step, Zone
-from hub.document import Collector, Finding, Level
+from hub.document import Collector, Finding, Level, Path
 from hub.domain.codes import Severity
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
 
 YEAR_DAYS = 366
+LINK_MAX_H = 7 * 24
+# Fewer hubs that fall silent together are no sign of a network that is down.
+LEAST_NETWORK = 2
 _CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
 
 
 def check(site: Site, since: dt.date, found: Collector) -> None:
     """Check shifts, overrides and plans, and that the rota holds for a year from a local date."""
+    _site(site, found)
     for number, plan in enumerate(site.plans):
         _plan(site, number, plan, found)
-    rota = _rota(site, found)
+    rota = check_rota.read_rota(site, found)
     if rota is None or not site.zones:
         return
     begin = instant(since, 0, rota.zone)
     end = instant(since + dt.timedelta(days=YEAR_DAYS), 0, rota.zone)
     _unfollowed(site, found)
     used = _used(site)
-    for place in used:
-        _gaps(rota, place, begin, end, found)
-    for place in rota.places:
-        _contradictions(rota, place, begin, end, found)
-        if place not in used:
-            found.findings.append(_at(place, "no plan names this role", level="warning"))
-    _landlines(site, used, found)
+    for place, steps in used.items():
+        _gaps(rota, place, {step.hours for step in steps.values()}, (begin, end), found)
+    check_rota.check(site, rota, used, (begin, end), found)
     for number, zone in enumerate(site.zones):
         _last_resort(site, number, zone, found)
-        _one_phone(site, rota, number, (begin, end), found)
+
+
+def _site(site: Site, found: Collector) -> None:
+    url = site.site.public_url
+    if url is not None and (not url.startswith("https://") or url.endswith("/") or "?" in url or "#" in url):
+        found.error(("site", "public_url"), "write it as https://hub.example, without a slash at the end")
+    if site.site.links and url is None:
+        found.error(("site", "links"), "links in texts need the address that phones reach; write public_url")
+    if not 1 <= site.site.link_h <= LINK_MAX_H:
+        found.error(("site", "link_h"), f"write 1 to {LINK_MAX_H} hours")
+    found.seconds(("supervision", "network_within_s"), site.supervision.network_within_s)
+    if site.supervision.network_hubs < LEAST_NETWORK:
+        found.error(
+            ("supervision", "network_hubs"), f"write {LEAST_NETWORK} or more; one silent hub is that hub's"
+        )
 
 
 def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
@@ -59,49 +73,44 @@ def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
     if plan.min_severity not in set(Severity):
         levels = ", ".join(str(int(level)) for level in Severity)
         found.error((*path, "min_severity"), f"{plan.min_severity} is no severity; write one of {levels}")
-    for key in ("on_the_way_s", "arrived_s", "closed_s"):
-        found.seconds((*path, key), getattr(plan, key))
+    _limits(path, plan, found)
     if not plan.steps:
         found.error((*path, "steps"), "it has no step and tells nobody; write a [[plans.steps]] table")
     for place, step in enumerate(plan.steps):
-        here = (*path, "steps", place)
-        for key in ("roles", "channels"):
-            if not getattr(step, key):
-                found.error((*here, key), "it is empty, so this step reaches nobody")
-        found.seconds((*here, "wait_s"), step.wait_s)
-        for role in step.roles:
-            zone, name = role_place(EVERY_ZONE, role)
-            if zone != EVERY_ZONE and zone not in zones:
-                found.error((*here, "roles"), f"role {role!r}: there is no zone {zone!r}")
-            found.read((*here, "roles"), partial(checked_name, name, "role"))
+        _step((*path, "steps", place), step, zones, found)
 
 
-def _rota(site: Site, found: Collector) -> Rota | None:
-    """Lay out what can be read of the rota; what cannot is found here, what refers to nothing elsewhere."""
-    try:
-        zone = time_zone(site.site.timezone)
-    except MalformedError:
-        return None
-    phones = {phone.id for phone in site.phones}
-    shifts, overrides = [], []
-    for number, shift in enumerate(site.rota):
-        path = ("rota", number)
-        days = found.read((*path, "days"), partial(parse_days, shift.days))
-        hours = found.read(path, partial(shift_minutes, shift))
-        found.read((*path, "role"), partial(checked_name, shift.role, "role"))
-        if shift.role == LAST_RESORT:
-            found.error((*path, "role"), "the last resort is a key of its zone; name this role otherwise")
-        if days and hours and shift.phone in phones:
-            shifts.append(shift)
-    for number, override in enumerate(site.overrides):
-        span = found.read(("overrides", number), partial(override_span, override, zone))
-        if span and override.phone in phones:
-            overrides.append(override)
-    readable = msgspec.structs.replace(site, rota=tuple(shifts), overrides=tuple(overrides))
-    try:
-        return Rota(readable)
-    except MalformedError:  # the country: found among the settings
-        return None
+def _limits(path: Path, plan: Plan, found: Collector) -> None:
+    for key in ("on_the_way_s", "arrived_s", "closed_s", "acknowledge_s", "arrive_s", "close_s"):
+        if getattr(plan, key) is not None:
+            found.seconds((*path, key), getattr(plan, key))
+    if plan.always_severity not in set(Severity):
+        found.error((*path, "always_severity"), f"{plan.always_severity} is no severity")
+    if plan.hours is not None:
+        found.read((*path, "hours"), partial(parse_hours, plan.hours))
+        if plan.incident_class == "care":
+            found.error((*path, "hours"), "care waits for no hours; give hours to its steps")
+
+
+def _step(path: Path, step: Step, zones: set[str], found: Collector) -> None:
+    for key in ("roles", "channels"):
+        if not getattr(step, key):
+            found.error((*path, key), "it is empty, so this step reaches nobody")
+    if step.channels and QUIET.issuperset(step.channels):
+        text = f'{" and ".join(step.channels)} alone wake nobody; add "sms" or "voice"'
+        found.error((*path, "channels"), text)
+    elif step.channels and step.channels[0] in QUIET:
+        text = f"whoever has {step.channels[0]} gets nothing else in this step; put it behind the others"
+        found.warning((*path, "channels"), text)
+    for key in ("wait_s", "between_s"):
+        found.seconds((*path, key), getattr(step, key))
+    if step.hours is not None:
+        found.read((*path, "hours"), partial(parse_hours, step.hours))
+    for role in step.roles:
+        zone, name = role_place(EVERY_ZONE, role)
+        if zone != EVERY_ZONE and zone not in zones:
+            found.error((*path, "roles"), f"role {role!r}: there is no zone {zone!r}")
+        found.read((*path, "roles"), partial(checked_name, name, "role"))
 
 
 def _chosen(site: Site, zone: str) -> Iterator[Plan]:
@@ -140,47 +149,32 @@ def _unfollowed(site: Site, found: Collector) -> None:
             (found.error if incident_class == "care" else found.warning)(("plans",), text)
 
 
-def _gaps(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
+def _gaps(
+    rota: Rota, place: Place, hours: set[str | None], period: tuple[dt.datetime, dt.datetime], found: Collector
+) -> None:
+    """Find when nobody fills a role in the hours in which steps name it; ``None`` among them is always."""
     if place not in rota.places:
         found.findings.append(_at(place, "no shift of the rota fills it, and a plan names it; write [[rota]]"))
         return
+    begin, end = period
     gaps = rota.gaps(*place, begin, end)
+    if None not in hours:
+        gaps = [gap for words in sorted(filter(None, hours)) for gap in _within(gaps, words, rota)]
     since, until = begin.astimezone(rota.zone).date(), end.astimezone(rota.zone).date()
     dates = [since + dt.timedelta(days=number) for number in range((until - since).days)]
     for sentence in sentences(gaps, rota.zone, dates, rota.is_holiday):
         found.findings.append(_at(place, sentence))
 
 
-def _contradictions(rota: Rota, place: Place, begin: dt.datetime, end: dt.datetime, found: Collector) -> None:
-    said: set[frozenset[str]] = set()
-    for edge, _ in pairwise(rota.edges(*place, begin, end)):
-        for held in (rota.shifts(*place, edge), rota.overrides(*place, edge)):
-            reasons = frozenset(_words(span) for span in held)
-            if len({_phone(span) for span in held}) > 1 and reasons not in said:
-                said.add(reasons)
-                local = edge.astimezone(rota.zone)
-                text = (
-                    f"two phones at once on {local:%a %Y-%m-%d} at {local:%H:%M}: "
-                    f"{' and '.join(sorted(reasons))}; shorten one of them"
-                )
-                found.findings.append(_at(place, text))
-
-
-def _landlines(site: Site, used: dict[Place, dict[tuple[int, int], Step]], found: Collector) -> None:
-    """Find phones that a step tells by channels which cannot reach them."""
-    phones = {phone.id: phone for phone in site.phones}
-    for table in ("rota", "overrides"):
-        for number, row in enumerate(getattr(site, table)):
-            phone = phones.get(row.phone)
-            for (plan, step_number), step in used.get((row.zone, row.role), {}).items():
-                if phone and step.channels and channel_for(phone, step) is None:
-                    text = (
-                        f"zone {row.zone}, role {row.role}, {row.start} to {row.end}: {_cannot(phone, step)}, and "
-                        f"[[plans]] #{plan + 1} step {step_number + 1} knows no other way; "
-                        "put a phone there that takes texts"
-                    )
-                    found.error((table, number, "phone"), text)
-                    break
+def _within(gaps: list[Span], words: str, rota: Rota) -> Iterator[Span]:
+    """Yield the parts of gaps that lie in the hours of a step; unreadable hours are found elsewhere."""
+    try:
+        parse_hours(words)
+    except MalformedError:
+        return
+    for gap in gaps:
+        for start, stop in within(words, gap.start, gap.end, rota.zone):
+            yield Span(start, stop, gap.order)
 
 
 def _last_resort(site: Site, number: int, zone: Zone, found: Collector) -> None:
@@ -194,31 +188,9 @@ def _last_resort(site: Site, number: int, zone: Zone, found: Collector) -> None:
             return
 
 
-def _one_phone(
-    site: Site, rota: Rota, number: int, period: tuple[dt.datetime, dt.datetime], found: Collector
-) -> None:
-    zone = site.zones[number]
-    plan = choose(site, zone.id, "care", Severity.CRITICAL)
-    numbers = {phone.number for phone in site.phones if phone.id == zone.last_resort}
-    for place in {role_place(zone.id, role) for step in plan.steps for role in step.roles}:
-        spans = rota.spans(*place, *period)
-        numbers |= {span.on_call.phone.number for span in spans if span.on_call.phone}
-    if len(numbers) == 1:
-        text = "one phone is its every step and its last resort; when that fails, nobody is reached"
-        found.warning(("zones", number), text, zone.id)
-
-
 def _at(place: Place, text: str, level: Level = "error") -> Finding:
     return Finding(level, f"zone {place[0]}, role {place[1]}", text, ("rota",))
 
 
 def _cannot(phone: Phone, step: Step) -> str:
     return f"phone {phone.id!r} is a {phone.kind} and takes no {' or '.join(step.channels)}"
-
-
-def _phone(span: Span) -> str:
-    return span.on_call.phone.id if span.on_call.phone else ""
-
-
-def _words(span: Span) -> str:
-    return f"{span.on_call.reason.partition(': ')[2]} ({_phone(span)})"

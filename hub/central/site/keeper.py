@@ -3,9 +3,9 @@
 import asyncio
 import logging
 
-from hub.central import dose
+from hub.central import dose, shifts
 from hub.central.centre import Centre, Effects, Tx
-from hub.central.site.apply import load_current
+from hub.central.site.apply import CHANGED, load_current, newest_version
 from hub.central.site.directory import Directory
 from hub.central.site.hub_config import hub_config
 from hub.central.supervision import Supervision
@@ -17,6 +17,8 @@ from hub.wire.topics import Channel
 log = logging.getLogger(__name__)
 
 _RETRY_S = 2.0
+# Other centres, and commands, do things to the site that this one is not told of.
+_LOOK_S = 1.0
 
 
 class SiteKeeper:
@@ -51,6 +53,27 @@ class SiteKeeper:
         """Give everything in the site its next deadline."""
         self._supervision.arm(tx)
         dose.arm(tx)
+        shifts.arm(tx)
+
+    async def watch(self) -> None:
+        """Take up what another centre did with the site and with silences, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except TransientError as error:
+                log.warning("a new site is looked for later: %s", error)
+            except HubError:
+                log.exception("the newest site cannot be taken up; version %d goes on", self._centre.site.version)
+            await asyncio.sleep(_LOOK_S)
+
+    async def look(self) -> None:
+        """Look once: the row that an applied site leaves is done by one centre, and wakes no other."""
+        await self._centre.transact(self._look)
+
+    def _look(self, tx: Tx) -> None:
+        self._supervision.refresh(tx)
+        if (newest_version(tx.connection) or 0) > tx.site.version:
+            self.changed(tx, CHANGED)
 
     def _follow(self, effects: Effects) -> None:
         if effects.site_changed and self._next is not None:
@@ -63,6 +86,8 @@ class SiteKeeper:
         while True:
             await self._tell.wait()
             self._tell.clear()
+            if not self._centre.store.is_sqlite and not await self._is_newest():
+                continue
             site = self._centre.site
             for hub_id in site.hubs:
                 payload = config.encode(hub_config(site, hub_id))
@@ -75,3 +100,14 @@ class SiteKeeper:
                     break
                 except HubError as error:
                     log.error("hub %s cannot be told its configuration: %s", hub_id, error)  # noqa: TRY400 - the sentence says it all
+
+    async def _is_newest(self) -> bool:
+        """Look before the hubs are told: a centre that was frozen would leave an old configuration behind."""
+        try:
+            await self.look()
+        except TransientError as error:
+            log.warning("hubs not told their configuration yet: %s", error)
+            await asyncio.sleep(_RETRY_S)
+            self._tell.set()
+            return False
+        return True

@@ -1,19 +1,24 @@
 """The door to the SQL store: transactions in worker threads, alarms ahead of everything that waits."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from hub.central.store.clock import DatabaseClock
 from hub.central.store.migrate import upgrade
+from hub.central.watch.waiting import Waiting
+from hub.domain.clock import SteadyClock
 from hub.domain.errors import PermanentError, TransientError
 
 log = logging.getLogger(__name__)
@@ -23,6 +28,14 @@ _BUSY_MS = 10_000
 _READERS = 4
 _POSTGRESQL_WRITERS = 4
 _FULL = 2
+# A centre that is frozen inside a transaction holds rows that the others need. What the database's own settings,
+# or the URL, limit already is left alone. Milliseconds.
+_LIMITS = {
+    "idle_in_transaction_session_timeout": 10_000,
+    "lock_timeout": 10_000,
+    "statement_timeout": 60_000,  # a report of a year may take its time
+}
+_STOOD_STILL = "25P03"
 
 
 class Store:
@@ -33,6 +46,11 @@ class Store:
     Args:
         url: SQLAlchemy URL: ``sqlite:////var/lib/hub/central.db`` or ``postgresql+psycopg://…``.
 
+    Attributes:
+        clock: The time that its rows go by: this machine's for SQLite; PostgreSQL's own, for several centres have
+            several clocks.
+        waiting: Transactions that have not ended yet, for the auditor.
+
     Raises:
         PermanentError: The database cannot be opened.
     """
@@ -40,12 +58,19 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
+        self._database_clock = None if self.is_sqlite else DatabaseClock()
+        self.clock: SteadyClock | DatabaseClock = self._database_clock or SteadyClock()
         try:
             upgrade(self._engine)
-        except (sa.exc.OperationalError, OSError) as error:
+            if not self.is_sqlite:
+                self._engine.dispose()  # a migration may take longer than what follows
+                sa.event.listen(self._engine, "connect", _limit_postgresql)
+                self.read_now(lambda _connection: None)
+        except (sa.exc.OperationalError, TransientError, OSError) as error:
             raise PermanentError(f"store {self._engine.url!r} cannot be opened: {error}") from error
         self._writers = _Writers(1 if self.is_sqlite else _POSTGRESQL_WRITERS)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
+        self.waiting = self._writers.waiting
 
     async def write(self, work: Callable[[sa.Connection], T], *, urgent: bool = False) -> T:
         """Run ``work`` in one transaction and return what it returned once that is committed.
@@ -65,25 +90,23 @@ class Store:
 
     def write_now(self, work: Callable[[sa.Connection], T]) -> T:
         """Do :meth:`write` in the calling thread, for commands."""
-        try:
-            with self._engine.connect() as connection:
-                if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                result = work(connection)
-                connection.commit()
-                return result
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise TransientError(f"store: {error.orig}") from error
+        with _transient(), self._engine.connect() as connection:
+            self._begin(connection, "BEGIN IMMEDIATE")
+            result = work(connection)
+            connection.commit()
+            return result
 
     def read_now(self, work: Callable[[sa.Connection], T]) -> T:
         """Do :meth:`read` in the calling thread, for commands."""
-        try:
-            with self._engine.connect() as connection:
-                if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN")
-                return work(connection)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise TransientError(f"store: {error.orig}") from error
+        with _transient(), self._engine.connect() as connection:
+            self._begin(connection, "BEGIN")
+            return work(connection)
+
+    def _begin(self, connection: sa.Connection, sqlite: str) -> None:
+        if self._database_clock is None:
+            connection.exec_driver_sql(sqlite)
+        else:
+            self._database_clock.ask(connection)
 
     def close(self) -> None:
         """Finish what was begun and let go of the database."""
@@ -92,12 +115,27 @@ class Store:
         self._engine.dispose()
 
 
+@contextlib.contextmanager
+def _transient() -> Iterator[None]:
+    """Turn what a database says that is away, busy or full into what is tried again."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        raise TransientError(f"store: {error.orig}") from error
+    except sa.exc.InternalError as error:
+        # PostgreSQL ended a transaction that stood still (idle_in_transaction_session_timeout).
+        if not error.connection_invalidated and getattr(error.orig, "sqlstate", "") != _STOOD_STILL:
+            raise
+        raise TransientError(f"store: {error.orig}") from error
+
+
 class _Writers:
     """Threads that work off one queue, what is urgent first."""
 
     def __init__(self, threads: int) -> None:
         self._queue: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None]] = queue.PriorityQueue()
         self._count = itertools.count()
+        self.waiting = Waiting()
         self._threads = [
             threading.Thread(target=self._run, name=f"store-write-{number}", daemon=True)
             for number in range(threads)
@@ -107,6 +145,9 @@ class _Writers:
 
     def submit(self, work: Callable[[], T], *, urgent: bool) -> "Future[T]":
         future: Future[T] = Future()
+        number = next(self._count)
+        self.waiting.begin(number)
+        future.add_done_callback(lambda _: self.waiting.end(number))
 
         def job() -> None:
             if not future.set_running_or_notify_cancel():
@@ -118,7 +159,7 @@ class _Writers:
             else:
                 future.set_result(result)
 
-        self._queue.put((0 if urgent else 1, next(self._count), job))
+        self._queue.put((0 if urgent else 1, number, job))
         return future
 
     def _run(self) -> None:
@@ -151,6 +192,15 @@ def _engine(url: str) -> sa.Engine:
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _limit_postgresql(connection: DBAPIConnection, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
+    cursor = connection.cursor()
+    for name, limit in _LIMITS.items():
+        unlimited = "SELECT set_config(%s, %s, false) WHERE current_setting(%s) = '0'"
+        cursor.execute(unlimited, (name, str(limit), name))
+    cursor.close()
+    connection.commit()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own

@@ -1,6 +1,8 @@
 """The text that rings the phone on call: what, where, since when, and what to answer. Never who by name."""
 
 import datetime as dt
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,37 +19,71 @@ _DAY = dt.timedelta(days=1)
 _LEAST_ROOM = 3  # fewer characters of a room tell nobody where it is
 
 
-def alert_text(site: Directory, incident: sa.Row[Any], now: dt.datetime, *, again: bool = False) -> str:
-    """Return the text for an incident: one message of the GSM alphabet, in the site's language.
+class Because(StrEnum):
+    """Why an incident is told again; the names of entries in the tables of sentences."""
+
+    NOBODY_CAME = "nobody_came"
+    EXPIRED = "expired"  # whoever took it went no further
+    REPORTED = "reported"  # the resident pressed again, or it became worse
+
+
+def alert_text(
+    site: Directory,
+    incident: sa.Row[Any],
+    now: dt.datetime,
+    *,
+    again: Because | None = None,
+    language: str | None = None,
+    others: Sequence[int] = (),
+    link: str = "",
+) -> str:
+    """Return the text for an incident: one message of the GSM alphabet, whatever has room in it.
 
     Args:
         site: Whose language and time zone.
         incident: A row of ``incidents``.
         now: For its age, told when it is more than a minute old.
-        again: It was told before and nobody came.
+        again: Why it is told again; ``None``: for the first time.
+        language: Of whoever gets it; ``None`` is the site's.
+        others: Numbers of the other open incidents that the phone was told of; listed as far as there is room.
+        link: Address that shows and answers it; left out where it does not fit.
     """
     settings = site.site.site
-    language = settings.language
+    language = language or settings.language
     zone = ZoneInfo(settings.timezone)
     values = {
         "number": incident.id,
         "what": render(language, f"kind.{incident.kind}"),
         "test": render(language, "alert.test") if incident.test else "",
+        "again": render(language, f"alert.{again}") if again else "",
         "time": clock_time(incident.occurred_at, now, zone),
         "age": _late(language, now - incident.occurred_at),
         "presses": render(language, "alert.presses", count=incident.presses) if incident.presses > 1 else "",
         "odd": render(language, "alert.odd") if incident.flags else "",
     }
 
-    def fill(who: str, room: str) -> str:
-        key = "alert.again" if again else "alert.first"
-        return render(language, key, who=who, room=f", {room}" if room else "", **values)
+    def fill(who: str, room: str, others: str = "", link: str = "") -> str:
+        place = f", {room}" if room else ""
+        return render(language, "alert.text", who=who, room=place, others=others, link=link, **values)
 
     left = gsm.LIMIT - len(fill("", ""))
     who = gsm.join([gsm.plain(name) for name in _who(language, incident)], left)
     width = left - len(who) - len(", ")
     room = gsm.plain(incident.room or "")[:width].rstrip() if width >= _LEAST_ROOM else ""
-    return fill(who, room)
+    listed = _others(language, others, gsm.LIMIT - len(fill(who, room)))
+    text = fill(who, room, listed, f"{link} " if link else "")
+    return text if gsm.fits(text) else fill(who, room, listed)
+
+
+def _others(language: str, numbers: Sequence[int], width: int) -> str:
+    """Return what is open besides, as many whole numbers as fit; empty when not even their count does."""
+    for kept in range(len(numbers), -1, -1):
+        rest = len(numbers) - kept
+        words = [*map(str, numbers[:kept]), *([f"+{rest}"] if rest else [])]
+        text = render(language, "alert.others", numbers=" ".join(words)) if words else ""
+        if len(text) <= width:
+            return text
+    return ""
 
 
 def clock_time(at: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:

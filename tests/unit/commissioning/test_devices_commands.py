@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.central.commands import devices_add
+from hub.central.commands import files
 from hub.central.site.load import load
 from hub.central.site.model import Device
 from hub.central.store import tables
@@ -138,7 +138,7 @@ def test_a_folder_that_takes_no_file_is_one_clear_line(site: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(PermanentError, match="No space left"):
-        devices_add._replace(site, site.read_bytes(), "new")
+        files.replace(site, site.read_bytes(), "new")
     assert in_folder(site) == ["site.toml"]
     assert site.read_text(encoding="utf-8") == TEXT
 

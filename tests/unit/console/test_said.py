@@ -27,6 +27,7 @@ RULES = Path(next(iter(rules.__path__)))
 # Whose sentences come to an incident's history, its reason or a message's.
 SPEAKERS = [
     *(CENTRE / name for name in ("auditor.py", "supervision.py", "dose.py", "ingest.py", "incidents/desk.py")),
+    CENTRE / "watch" / "troubles.py",
     *(CENTRE / "commissioning" / name for name in ("route.py", "service.py", "untaken.py")),
     *(CENTRE / "escalation" / name for name in ("engine.py", "plan.py", "rota.py")),
     *(CENTRE / "notify" / name for name in ("outcome.py", "stages.py", "receipts.py")),

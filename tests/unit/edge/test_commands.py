@@ -166,3 +166,18 @@ async def test_a_malformed_command_is_refused_by_name(recorder: Recorder, payloa
     with pytest.raises(MalformedError, match="command"):
         await offered(recorder, None, payload)
     assert await answers(recorder) == []
+
+
+async def test_a_hub_that_is_asked_for_a_test_alarm_journals_one_of_its_own_once(recorder: Recorder) -> None:
+    probe = command.encode(command.Command(id="c-7", device=HUB, name=command.PROBE))
+    await offered(recorder, None, probe, probe)
+    alarms = [msgspec.json.decode(entry.payload) for entry in await recorder.pending(Lane.ALARM, 0, 9)]
+    assert [(alarm["subject"], alarm["data"]["kind"]) for alarm in alarms] == [(HUB, Kind.ALARM_PRESSED)]
+    assert (alarms[0]["data"]["test"], alarms[0]["data"]["value"]) == (True, {"round": "c-7"})
+    assert [answer["ok"] for answer in await answers(recorder)] == [True]
+
+
+async def test_a_device_is_never_asked_for_the_hubs_test_alarm(recorder: Recorder) -> None:
+    await offered(recorder, None, command.encode(command.Command(id="c-8", device="d-1", name=command.PROBE)))
+    assert await recorder.pending(Lane.ALARM, 0, 9) == []
+    assert [answer["ok"] for answer in await answers(recorder)] == [False]

@@ -10,7 +10,8 @@ import pytest
 
 from hub.domain.clock import UTC, Now
 from hub.edge.clockwatch import jump
-from hub.edge.watchdog import Notifier, Supervisor
+from hub.edge.watchdog import Supervisor
+from hub.wire.systemd import Notifier
 from tests.unit.edge.makers import T0
 
 

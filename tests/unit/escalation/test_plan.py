@@ -1,14 +1,16 @@
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.central.escalation.plan import NOBODY_WAIT_S, Position, choose, move, steps_of
+from hub.central.escalation.hours import until, within
+from hub.central.escalation.plan import NOBODY_WAIT_S, Position, channel_for, choose, move, past, steps_of
 from hub.central.site.directory import Directory
-from hub.central.site.model import Site
+from hub.central.site.model import Phone, Site, Step
 from hub.domain.clock import UTC
 
 NOON = dt.datetime(2026, 11, 24, 11, 0, tzinfo=UTC)
@@ -37,7 +39,7 @@ def document(plans: list[dict[str, Any]] | None = None, **changes: object) -> di
     }
 
 
-def _shift(zone: str, phone: str, start: str, end: str) -> dict[str, str]:
+def _shift(zone: str, phone: str, start: str, end: str) -> dict[str, Any]:
     return {"zone": zone, "role": "duty", "phone": phone, "days": "daily", "from": start, "to": end}
 
 
@@ -189,3 +191,174 @@ def test_the_last_resort_is_told_on_every_round(begin: int) -> None:
         rounds.setdefault(found.position.round, set()).update(target.phone.id for target in found.targets)
         start = Position(found.position.round, found.position.step + 1)
     assert all("watch" in told for told in list(rounds.values())[:-1])
+
+
+def test_one_by_one_each_role_is_a_leg_of_its_own_with_its_own_wait() -> None:
+    step = {
+        "roles": ["duty", "nord-2:duty", "last-resort"],
+        "order": "one-by-one",
+        "between_s": 30,
+        "wait_s": 100,
+    }
+    here = directory([{"class": "care", "steps": [step, {"roles": ["nord-2:duty"], "wait_s": 7}]}])
+    told, start = [], Position(0, 0)
+    for _ in range(5):
+        found = move(here, "nord-1", "care", 40, NIGHT, start)
+        told.append(([target.phone.id for target in found.targets], found.wait_s))
+        start = Position(found.position.round, found.position.step + 1)
+    assert told == [(["duty-1"], 30), (["duty-2"], 30), (["watch"], 100), (["duty-2"], 7), (["duty-1"], 30)]
+
+
+def test_one_by_one_whoever_cannot_be_reached_gives_way_at_once_and_the_step_keeps_its_number() -> None:
+    step = {"roles": ["duty", "nord-2:duty"], "order": "one-by-one"}
+    found = move(directory([{"class": "care", "steps": [step]}]), "nord-1", "care", 40, NOON, Position(0, 0))
+    assert [target.phone.id for target in found.targets] == ["duty-2"]
+    assert found.wait_s == 180  # nobody of the step is left
+    assert found.reasons[-1] == "step 1, duty reaches nobody and is passed over"
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("all", [(["duty-2", "desk", "duty-1"], 180), (["watch"], 180)]),
+        ("one-by-one", [(["duty-2"], 60), (["desk"], 60), (["duty-1"], 180), (["watch"], 180)]),
+    ],
+)
+def test_the_phones_of_a_role_are_told_at_once_or_in_their_order(
+    order: str, expected: list[tuple[list[str], int]]
+) -> None:
+    shift = _shift("nord-1", "", "00:00", "24:00") | {"phones": ["duty-2", "desk", "duty-1"]}
+    del shift["phone"]
+    step = {"roles": ["duty"], "order": order, "channels": ["sms", "voice"]}
+    here = directory([{"class": "care", "steps": [step]}], rota=[shift])
+    told, start = [], Position(0, 0)
+    for _ in expected:
+        found = move(here, "nord-1", "care", 40, NIGHT, start)
+        told.append(([target.phone.id for target in found.targets], found.wait_s))
+        start = Position(found.position.round, found.position.step + 1)
+    assert told == expected
+    assert move(here, "nord-1", "care", 40, NIGHT, start).position == Position(1, 0)
+
+
+def test_a_call_reaches_a_landline_and_the_first_channel_that_suits_is_taken() -> None:
+    plans = [{"class": "care", "steps": [{"roles": ["duty"], "channels": ["sms", "voice"]}]}]
+    by_day = move(directory(plans), "nord-1", "care", 40, NOON, Position(0, 0))
+    by_night = move(directory(plans), "nord-1", "care", 40, NIGHT, Position(0, 0))
+    assert [(t.phone.id, t.channel) for t in by_day.targets] == [("desk", "voice")]
+    assert [(t.phone.id, t.channel) for t in by_night.targets] == [("duty-1", "sms")]
+
+
+def test_only_a_phone_with_an_address_gets_e_mail() -> None:
+    step = Step(roles=("duty",), channels=("email",))
+    phone = Phone(id="desk", number="+4700000013", kind="landline")
+    assert channel_for(phone, step) is None
+    addressed = msgspec.structs.replace(phone, email="desk@nord.example")
+    assert channel_for(addressed, step) == "email"
+
+
+def test_a_step_outside_its_hours_is_passed_over_at_once() -> None:
+    night_step = {"roles": ["duty"], "hours": "22:00-07:00", "channels": ["voice"]}
+    here = directory([{"class": "care", "steps": [night_step, {"roles": ["nord-2:duty"]}]}])
+    assert move(here, "nord-1", "care", 40, NIGHT, Position(0, 0)).position == Position(0, 0)
+    found = move(here, "nord-1", "care", 40, NOON, Position(0, 0))
+    assert found.position == Position(0, 1)
+    assert found.reasons[0] == "it is taken in the hours 22:00-07:00 only"
+
+
+def test_a_last_resort_that_is_named_for_some_hours_only_is_still_the_final_step() -> None:
+    step = {"roles": ["last-resort"], "hours": "22:00-07:00"}
+    named = site([{"class": "care", "steps": [step]}]).plans[0]
+    assert [found.roles for found in steps_of(named, "nord-1")] == [("last-resort",), ("last-resort",)]
+
+
+TECHNICAL = [{"class": "technical", "hours": "07:00-22:00", "steps": [{"roles": ["nord-2:duty"]}]}]
+
+
+def test_a_technical_incident_waits_for_its_hours_with_a_next_action_and_nothing_skipped() -> None:
+    here = directory(TECHNICAL)
+    found = move(here, "nord-1", "technical", 20, NIGHT, Position(0, 0))
+    assert (found.targets, found.position) == ((), Position(0, -1))
+    assert found.wait_s == 7 * 3600  # NIGHT is midnight in Oslo
+    assert found.reasons == ("it waits 25200 s for the hours 07:00-22:00 of its plan",)
+    morning = NIGHT + dt.timedelta(seconds=found.wait_s)
+    begun = move(here, "nord-1", "technical", 20, morning, Position(0, found.position.step + 1))
+    assert begun.position == Position(0, 0)
+    assert begun.targets
+
+
+@pytest.mark.parametrize(("incident_class", "severity"), [("technical", 30), ("technical", 40)])
+def test_what_is_severe_waits_for_no_hours(incident_class: str, severity: int) -> None:
+    assert move(directory(TECHNICAL), "nord-1", incident_class, severity, NIGHT, Position(0, 0)).targets
+
+
+def test_care_waits_for_no_hours_whatever_its_plan_says() -> None:
+    plans = [TECHNICAL[0] | {"class": "care"}]
+    assert move(directory(plans), "nord-1", "care", 0, NIGHT, Position(0, 0)).targets
+
+
+def test_past_somebody_the_same_step_and_the_next_are_told_at_once() -> None:
+    here = directory()
+    found = past(here, "nord-1", "care", 40, NIGHT, Position(1, 0))
+    assert [target.phone.id for target in found.targets] == ["duty-1", "duty-2"]
+    assert (found.position, found.wait_s) == (Position(1, 1), 200)
+    last = past(here, "nord-1", "care", 40, NIGHT, Position(1, 2))
+    assert [target.phone.id for target in last.targets] == ["watch", "duty-1"]
+    assert last.position == Position(2, 0)
+
+
+roles = st.lists(st.sampled_from(["duty", "nord-2:duty", "nobody", "last-resort"]), min_size=1, max_size=4)
+hours_of_day = st.sampled_from([None, "22:00-07:00", "07:00-22:00", "02:30-03:30", "00:00-24:00"])
+steps = st.fixed_dictionaries(
+    {
+        "roles": roles,
+        "channels": st.sampled_from([["sms"], ["voice"], ["sms", "voice"]]),
+        "order": st.sampled_from(["all", "one-by-one"]),
+        "between_s": st.integers(1, 600),
+        "wait_s": st.integers(1, 3600),
+        "hours": hours_of_day,
+    }
+)
+minutes = st.integers(0, 2 * 366 * 24 * 60)
+
+
+@settings(max_examples=60)
+@given(st.lists(steps, min_size=1, max_size=4), minutes)
+def test_any_plan_goes_on_without_end_and_tells_the_last_resort_on_every_round(
+    of: list[dict[str, Any]], minute: int
+) -> None:
+    here = directory([{"class": "care", "steps": of}])
+    at, start = NOON + dt.timedelta(minutes=minute), Position(0, 0)
+    rounds: dict[int, set[str]] = {}
+    while len(rounds) <= 3:
+        found = move(here, "nord-1", "care", 40, at, start)
+        assert found.targets
+        assert found.position >= start
+        assert 0 < found.wait_s <= 3600
+        assert len({(t.phone.number, t.channel) for t in found.targets}) == len(found.targets)
+        rounds.setdefault(found.position.round, set()).update(target.phone.id for target in found.targets)
+        start = Position(found.position.round, found.position.step + 1)
+        at += dt.timedelta(seconds=found.wait_s)
+    assert all("watch" in rounds[number] for number in (0, 1, 2))
+
+
+@given(hours_of_day.filter(bool), minutes)
+def test_hours_begin_when_they_say_and_hold_until_then_no_more(words: str, minute: int) -> None:
+    zone = ZoneInfo("Europe/Oslo")
+    at = NOON + dt.timedelta(minutes=minute)
+    seconds = until(words, at, zone)
+    assert 0 <= seconds <= 26 * 3600
+    if seconds:
+        assert until(words, at + dt.timedelta(seconds=seconds), zone) == 0
+        assert until(words, at + dt.timedelta(seconds=seconds - 1), zone) == 1
+    spans = list(within(words, at, at + dt.timedelta(minutes=1), zone))
+    assert bool(spans) == (seconds < 60)
+
+
+@pytest.mark.parametrize(
+    ("night", "hours_in_all"), [(dt.date(2027, 3, 27), 8), (dt.date(2026, 10, 24), 10), (dt.date(2026, 7, 1), 9)]
+)
+def test_the_night_hours_of_summer_time_are_shorter_and_longer(night: dt.date, hours_in_all: int) -> None:
+    zone = ZoneInfo("Europe/Oslo")
+    begin = dt.datetime.combine(night, dt.time(12), zone)
+    (span,) = within("22:00-07:00", begin, begin + dt.timedelta(days=1), zone)
+    assert span[1].astimezone(UTC) - span[0].astimezone(UTC) == dt.timedelta(hours=hours_in_all)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.central.centre import Centre
-from tests.fakes.ward import HandClock, ObedientChannel, open_centre
+from tests.fakes.ward import HandClock, ObedientProvider, open_centre
 
 
 @pytest.fixture
@@ -22,5 +22,5 @@ async def centre(tmp_path: Path, clock: HandClock) -> AsyncIterator[Centre]:
 
 
 @pytest.fixture
-def channel() -> ObedientChannel:
-    return ObedientChannel()
+def provider() -> ObedientProvider:
+    return ObedientProvider()

@@ -7,23 +7,30 @@ import pytest
 import sqlalchemy as sa
 
 from hub.central import clockwork
-from hub.central.centre import Centre
-from hub.central.notify import outcome, receipts
+from hub.central.centre import Centre, Tx
+from hub.central.notify import attempts, outcome, receipts
+from hub.central.notify.channels.base import ReceiptStatus, Report
 from hub.central.notify.outbox import RECEIPT, SEND
-from hub.central.notify.receipts import ReceiptStatus
+from hub.central.notify.ways import Ways
 from hub.central.store.tables import incident_events, messages
 from hub.domain.errors import RefusedError, TransientError
-from tests.fakes.ward import DUTY, LEADER, START, HandClock, message_of, raised
+from tests.fakes.ward import DUTY, LEADER, START, HandClock, ObedientProvider, message_of, raised
 
 DELIVERED, FAILED = ReceiptStatus.DELIVERED, ReceiptStatus.FAILED
+ONE = ObedientProvider()
+WAYS = Ways([ONE])
 LATER = START + dt.timedelta(seconds=3)
+
+
+def queued(tx: Tx, message_id: int) -> int:
+    return int(attempts.of(tx.connection, message_id)[-1].id)
 
 
 async def sent(centre: Centre) -> tuple[int, int]:
     """An incident whose first message the provider accepted as ref-1."""
     number = await raised(centre)
     message_id = (await message_of(centre, number)).id
-    await centre.transact(lambda tx: outcome.sent(tx, message_id, "ref-1"))
+    await centre.transact(lambda tx: outcome.sent(tx, message_id, queued(tx, message_id), ONE.name, "ref-1"))
     return number, message_id
 
 
@@ -33,8 +40,10 @@ async def report(
     ref: str = "ref-1",
     message_id: int | None = None,
     at: dt.datetime = LATER,
+    provider: ObedientProvider = ONE,
 ) -> None:
-    await centre.transact(lambda tx: receipts.delivered(tx, "sms", ref, status, at, message_id=message_id))
+    told = Report(provider_ref=ref, status=status, at=at, message_id=message_id)
+    await centre.transact(lambda tx: receipts.reported(tx, provider, told, WAYS))
 
 
 async def history(centre: Centre, number: int) -> list[str]:
@@ -105,7 +114,7 @@ async def test_a_report_that_is_faster_than_our_note(centre: Centre) -> None:
     with pytest.raises(TransientError):
         await report(centre, FAILED, message_id=message_id)  # which attempt failed is not known yet
     await report(centre, DELIVERED, message_id=message_id)
-    await centre.transact(lambda tx: outcome.sent(tx, message_id, "ref-1"))
+    await centre.transact(lambda tx: outcome.sent(tx, message_id, queued(tx, message_id), ONE.name, "ref-1"))
     message = await message_of(centre, number)
     assert (message.state, message.provider_ref, message.attempts) == ("delivered", "ref-1", 1)
     for kind in (SEND, RECEIPT):
@@ -129,15 +138,13 @@ async def test_about_nothing_it_is_refused(centre: Centre, message_id: int | Non
 async def test_of_another_channel_it_is_refused(centre: Centre) -> None:
     _, message_id = await sent(centre)
     with pytest.raises(RefusedError):
-        await centre.transact(
-            lambda tx: receipts.delivered(tx, "voice", "ref-1", DELIVERED, LATER, message_id=message_id)
-        )
+        await report(centre, DELIVERED, message_id=message_id, provider=ObedientProvider("one", "voice"))
 
 
 async def test_never_reported_brings_the_next_step(centre: Centre) -> None:
     number, message_id = await sent(centre)
 
     await centre.transact(lambda tx: clockwork.unschedule(tx, RECEIPT, str(message_id)))  # as the clockwork does
-    await centre.transact(lambda tx: receipts.overdue(tx, message_id))
+    await centre.transact(lambda tx: receipts.overdue(tx, message_id, WAYS))
     assert await numbers(centre) == [DUTY, LEADER]
     assert "no_receipt" in await history(centre, number)

@@ -10,7 +10,8 @@ from hub.central.centre import Centre
 from hub.central.escalation import engine
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
-from hub.central.notify.replies import Inbound, receive
+from hub.central.notify.channels.base import Inbound
+from hub.central.notify.replies import receive
 from hub.central.store.tables import audit, incidents, replies
 from hub.central.texts import gsm
 from tests.fakes.ward import DUTY, LEADER, STRANGER, HandClock, raised
@@ -22,7 +23,7 @@ async def text(
     centre: Centre, words: str, sender: str = DUTY, ref: str | None = None, at: dt.datetime | None = None
 ) -> str:
     inbound = Inbound(
-        channel="sms",
+        provider="one",
         provider_ref=ref or f"in-{next(_refs)}",
         sender=sender,
         recipient="+4700000001",

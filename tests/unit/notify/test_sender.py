@@ -16,11 +16,18 @@ from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.notify import outcome
 from hub.central.notify.outbox import RECEIPT, SEND
 from hub.central.notify.pipeline import Sender
-from hub.central.store.tables import due, incident_events, messages
+from hub.central.notify.ways import Ways
+from hub.central.store.tables import attempts, due, incident_events, messages
 from hub.domain.errors import PermanentError, RefusedError, TransientError
-from tests.fakes.ward import DUTY, LEADER, START, HandClock, ObedientChannel, message_of, open_centre, raised
+from tests.fakes.ward import DUTY, LEADER, START, HandClock, ObedientProvider, message_of, open_centre, raised
 
-HOOKS = "http://127.0.0.1/hooks/46elks/secret"
+
+def hooks(provider: str) -> str:
+    return f"http://127.0.0.1/hooks/{provider}/secret"
+
+
+def sending(centre: Centre, *providers: ObedientProvider) -> Sender:
+    return Sender(centre, Ways(providers), hooks)
 
 
 async def due_at(centre: Centre, kind: str, message_id: int) -> dt.datetime | None:
@@ -39,14 +46,14 @@ async def take(centre: Centre, incident: int) -> None:
 
 
 async def test_what_is_committed_leaves_at_once_and_its_receipt_is_awaited(
-    centre: Centre, channel: ObedientChannel
+    centre: Centre, provider: ObedientProvider
 ) -> None:
-    sender = Sender(centre, {"sms": channel}, HOOKS + "/")
+    sender = sending(centre, provider)
     number = await raised(centre)
     await sender.close()
     message = await message_of(centre, number)
-    assert [(o.number, o.text, o.receipt_url) for o in channel.sent] == [
-        (DUTY, message.text, f"{HOOKS}/delivery?message={message.id}")
+    assert [(o.number, o.text, o.receipt_url) for o in provider.sent] == [
+        (DUTY, message.text, f"http://127.0.0.1/hooks/one/secret/delivery?message={message.id}")
     ]
     assert (message.state, message.provider_ref, message.attempts, message.sent_at) == ("sent", "ref-1", 1, START)
     assert await due_at(centre, SEND, message.id) is None
@@ -55,11 +62,11 @@ async def test_what_is_committed_leaves_at_once_and_its_receipt_is_awaited(
 
 
 async def test_a_provider_that_is_down_is_tried_without_end(
-    centre: Centre, channel: ObedientChannel, clock: HandClock
+    centre: Centre, provider: ObedientProvider, clock: HandClock
 ) -> None:
-    channel.errors = [TransientError("down")] * 9
+    provider.errors = [TransientError("down")] * 9
     number = await raised(centre)
-    sender = Sender(centre, {"sms": channel}, HOOKS)
+    sender = sending(centre, provider)
     message_id = (await message_of(centre, number)).id
     await sender.send(message_id)
     waits = []
@@ -82,15 +89,15 @@ async def test_a_provider_that_is_down_is_tried_without_end(
 
 @pytest.mark.parametrize("error", [RefusedError("bad number"), PermanentError("credentials")])
 async def test_what_cannot_be_delivered_brings_the_next_step_at_once(
-    centre: Centre, channel: ObedientChannel, error: Exception
+    centre: Centre, provider: ObedientProvider, error: Exception
 ) -> None:
-    sender = Sender(centre, {"sms": channel}, HOOKS)
-    channel.errors = [error]
+    sender = sending(centre, provider)
+    provider.errors = [error]
     number = await raised(centre)
     first = (await message_of(centre, number)).id
     await sender.send(first)
     await sender.close()
-    assert [outgoing.number for outgoing in channel.sent] == [DUTY, LEADER]
+    assert [outgoing.number for outgoing in provider.sent] == [DUTY, LEADER]
     state = await centre.store.read(
         lambda c: c.execute(sa.select(messages.c.state, messages.c.reason).where(messages.c.id == first)).one()
     )
@@ -98,19 +105,19 @@ async def test_what_cannot_be_delivered_brings_the_next_step_at_once(
 
 
 async def test_a_channel_that_this_centre_lacks_is_said_and_passed_over(centre: Centre) -> None:
-    sender = Sender(centre, {}, HOOKS)
+    sender = sending(centre)
     number = await raised(centre)
     await sender.close()
     assert (await events(centre, number, "undeliverable"))[0].endswith("this centre has no channel sms")
 
 
 async def test_a_stale_page_never_leaves(
-    centre: Centre, channel: ObedientChannel, clock: HandClock, caplog: pytest.LogCaptureFixture
+    centre: Centre, provider: ObedientProvider, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    channel.errors = [TransientError("down"), TransientError("down")]
+    provider.errors = [TransientError("down"), TransientError("down")]
     taken, closed = await raised(centre, "r-1"), await raised(centre, "r-2")
-    sender = Sender(centre, {"sms": channel}, HOOKS)
+    sender = sending(centre, provider)
     ids = [(await message_of(centre, number)).id for number in (taken, closed)]
     for message_id in ids:
         await sender.send(message_id)
@@ -124,25 +131,25 @@ async def test_a_stale_page_never_leaves(
     for message_id in ids:
         await sender.send(message_id)
         assert await due_at(centre, SEND, message_id) is None
-    assert len(channel.sent) == 2
+    assert len(provider.sent) == 2
     assert {(await message_of(centre, number)).state for number in (taken, closed)} == {"cancelled"}
 
 
 async def test_what_is_taken_after_the_lease_is_cancelled_by_the_stage(
-    centre: Centre, channel: ObedientChannel
+    centre: Centre, provider: ObedientProvider
 ) -> None:
     number = await raised(centre)  # nobody sends yet
     message_id = (await message_of(centre, number)).id
     await take(centre, number)
     # As if the row had been claimed by another centre before it was cancelled.
-    await centre.transact(lambda tx: tx.connection.execute(messages.update().values(state="queued", reason="")))
-    await Sender(centre, {"sms": channel}, HOOKS).send(message_id)
-    assert channel.sent == []
+    await centre.transact(lambda tx: tx.connection.execute(attempts.update().values(state="queued", reason="")))
+    await sending(centre, provider).send(message_id)
+    assert provider.sent == []
     assert (await events(centre, number, "withheld"))[0].endswith("taken by user:test")
 
 
 async def test_after_an_outage_a_phone_rings_once_for_an_incident(
-    centre: Centre, channel: ObedientChannel
+    centre: Centre, provider: ObedientProvider
 ) -> None:
     number = await raised(centre)
     first = (await message_of(centre, number)).id
@@ -153,19 +160,19 @@ async def test_after_an_outage_a_phone_rings_once_for_an_incident(
         tx.connection.execute(messages.insert().values(values | {"plan_round": 1}))
 
     await centre.transact(again)
-    sender = Sender(centre, {"sms": channel}, HOOKS)
+    sender = sending(centre, provider)
     await sender.send(first)
-    assert channel.sent == []
+    assert provider.sent == []
     await sender.send((await message_of(centre, number)).id)
-    assert len(channel.sent) == 1
+    assert len(provider.sent) == 1
 
 
-async def test_messages_never_wait_for_each_other(centre: Centre, channel: ObedientChannel) -> None:
-    sender = Sender(centre, {"sms": channel}, HOOKS)
-    gate = channel.gate = asyncio.Event()
+async def test_messages_never_wait_for_each_other(centre: Centre, provider: ObedientProvider) -> None:
+    sender = sending(centre, provider)
+    gate = provider.gate = asyncio.Event()
     hanging = await raised(centre, "r-1")
-    await channel.until_sent()
-    channel.gate = None
+    await provider.until_sent()
+    provider.gate = None
     number = await raised(centre, "r-2")
     await sender.send((await message_of(centre, number)).id)
     assert (await message_of(centre, number)).state == "sent"
@@ -175,37 +182,37 @@ async def test_messages_never_wait_for_each_other(centre: Centre, channel: Obedi
     assert (await message_of(centre, hanging)).state == "sent"
 
 
-async def test_retries_that_hang_do_not_hold_back_a_new_alarm(centre: Centre, channel: ObedientChannel) -> None:
+async def test_retries_that_hang_do_not_hold_back_a_new_alarm(centre: Centre, provider: ObedientProvider) -> None:
     old = [(await message_of(centre, await raised(centre, f"r-{n}"))).id for n in range(40)]
-    channel.gate = asyncio.Event()
-    sender = Sender(centre, {"sms": channel}, HOOKS)
+    provider.gate = asyncio.Event()
+    sender = sending(centre, provider)
     for message_id in old:
         sender.start(message_id)
-    await channel.until_sent(25)
+    await provider.until_sent(25)
     new = (await message_of(centre, await raised(centre, "r-new"))).id
-    await channel.until_sent(26)
-    assert channel.sent[-1].message_id == new
-    channel.gate.set()
-    await channel.until_sent(41)
+    await provider.until_sent(26)
+    assert provider.sent[-1].message_id == new
+    provider.gate.set()
+    await provider.until_sent(41)
     await sender.close()
 
 
-async def test_one_message_is_never_under_way_twice(centre: Centre, channel: ObedientChannel) -> None:
-    sender = Sender(centre, {"sms": channel}, HOOKS)
-    channel.gate = asyncio.Event()
+async def test_one_message_is_never_under_way_twice(centre: Centre, provider: ObedientProvider) -> None:
+    sender = sending(centre, provider)
+    provider.gate = asyncio.Event()
     number = await raised(centre)
     message_id = (await message_of(centre, number)).id
     sender.start(message_id)
     waiting = asyncio.create_task(sender.send(message_id))
-    await channel.until_sent()
-    channel.gate.set()
+    await provider.until_sent()
+    provider.gate.set()
     await waiting
     await sender.send(message_id)
-    assert len(channel.sent) == 1
+    assert len(provider.sent) == 1
 
 
 async def test_killed_between_acceptance_and_note_it_is_sent_again(
-    tmp_path: Path, clock: HandClock, channel: ObedientChannel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: HandClock, provider: ObedientProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class KilledError(Exception):
         pass
@@ -216,7 +223,7 @@ async def test_killed_between_acceptance_and_note_it_is_sent_again(
     centre = open_centre(tmp_path, clock)
     with monkeypatch.context() as patch:
         patch.setattr(outcome, "sent", killed)
-        sender = Sender(centre, {"sms": channel}, HOOKS)
+        sender = sending(centre, provider)
         number = await raised(centre)
         await sender.close()
     assert (await message_of(centre, number)).state == "queued"
@@ -226,7 +233,7 @@ async def test_killed_between_acceptance_and_note_it_is_sent_again(
     clock.move(clockwork.LEASE.total_seconds())
     centre = open_centre(tmp_path, clock)
     centre.owner = "centre-2"
-    sender = Sender(centre, {"sms": channel}, HOOKS)
+    sender = sending(centre, provider)
     carried = asyncio.Event()
 
     def carry(subject: str) -> None:
@@ -238,13 +245,13 @@ async def test_killed_between_acceptance_and_note_it_is_sent_again(
     await sender.close()
     loop.cancel()
     message = await message_of(centre, number)
-    assert (len(channel.sent), message.state, message.provider_ref) == (2, "sent", "ref-2")
-    assert len({outgoing.key for outgoing in channel.sent}) == 1
+    assert (len(provider.sent), message.state, message.provider_ref) == (2, "sent", "ref-2")
+    assert len({outgoing.key for outgoing in provider.sent}) == 1
     centre.store.close()
 
 
 async def test_a_store_that_is_away_is_waited_for_with_the_note(
-    centre: Centre, channel: ObedientChannel, monkeypatch: pytest.MonkeyPatch
+    centre: Centre, provider: ObedientProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.central.notify.pipeline._NOTE_AGAIN_S", 0.0)
     number = await raised(centre)
@@ -257,15 +264,15 @@ async def test_a_store_that_is_away_is_waited_for_with_the_note(
         return await real(work, urgent=urgent)
 
     monkeypatch.setattr(centre, "transact", away)
-    await Sender(centre, {"sms": channel}, HOOKS).send(message_id)
-    assert (len(channel.sent), (await message_of(centre, number)).state) == (1, "sent")
+    await sending(centre, provider).send(message_id)
+    assert (len(provider.sent), (await message_of(centre, number)).state) == (1, "sent")
 
 
 async def test_an_attempt_that_breaks_off_is_logged_and_stays_due(
-    centre: Centre, channel: ObedientChannel, caplog: pytest.LogCaptureFixture
+    centre: Centre, provider: ObedientProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
-    channel.errors = [ZeroDivisionError()]
-    sender = Sender(centre, {"sms": channel}, HOOKS)
+    provider.errors = [ZeroDivisionError()]
+    sender = sending(centre, provider)
     number = await raised(centre)
     await sender.close()
     message = await message_of(centre, number)
@@ -273,32 +280,32 @@ async def test_an_attempt_that_breaks_off_is_logged_and_stays_due(
     assert (message.state, await due_at(centre, SEND, message.id)) == ("queued", START)
 
 
-async def test_cancelled_while_the_provider_hangs_it_stays_due(centre: Centre, channel: ObedientChannel) -> None:
-    sender = Sender(centre, {"sms": channel}, HOOKS)
-    channel.gate = asyncio.Event()
+async def test_cancelled_while_the_provider_hangs_it_stays_due(centre: Centre, provider: ObedientProvider) -> None:
+    sender = sending(centre, provider)
+    provider.gate = asyncio.Event()
     number = await raised(centre)
-    await channel.until_sent()
+    await provider.until_sent()
     await sender.close(grace_s=0.01)
     message = await message_of(centre, number)
     assert (message.state, await due_at(centre, SEND, message.id)) == ("queued", START)
 
 
 async def test_sent_while_somebody_took_the_incident_is_told_as_it_was(
-    centre: Centre, channel: ObedientChannel
+    centre: Centre, provider: ObedientProvider
 ) -> None:
-    sender = Sender(centre, {"sms": channel}, HOOKS)
-    channel.gate = asyncio.Event()
+    sender = sending(centre, provider)
+    provider.gate = asyncio.Event()
     number = await raised(centre)
-    await channel.until_sent()
+    await provider.until_sent()
     await take(centre, number)
-    channel.gate.set()
+    provider.gate.set()
     await sender.close()
     assert (await message_of(centre, number)).state == "sent"
 
 
-async def test_a_due_row_without_a_message_is_taken_away(centre: Centre, channel: ObedientChannel) -> None:
+async def test_a_due_row_without_a_message_is_taken_away(centre: Centre, provider: ObedientProvider) -> None:
     await centre.transact(lambda tx: clockwork.schedule(tx, START, SEND, "99"))
-    await Sender(centre, {"sms": channel}, HOOKS).send(99)
+    await sending(centre, provider).send(99)
     rows = await centre.store.read(lambda c: c.execute(sa.select(due).where(due.c.kind == SEND)).all())
     assert rows == []
 

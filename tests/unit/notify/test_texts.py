@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.central.site.model import Language
-from hub.central.texts import alert_text, gsm, render
+from hub.central.texts import Because, alert_text, gsm, render
 from hub.central.texts.language import LANGUAGES, sentence, table
 from hub.domain.codes import Kind
 from tests.fakes.ward import START, make_site
@@ -24,6 +24,7 @@ GIVES_AWAY = re.compile(
     r"glukose|glucose|hjerte|heart|oksygen|spo2|temperatur|vekt|\bnavn\b|\bname\b|adress|personnum|født",
     re.IGNORECASE,
 )
+LINK = "https://hub.example/l/0123456789abcdefABCDEF"
 PLACES = re.compile(r"{(\w+)}")
 names = st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=48)
 
@@ -65,13 +66,27 @@ def incident(**columns: object) -> Any:
             "occurred_at": st.timedeltas(dt.timedelta(days=-400), dt.timedelta(hours=1)).map(lambda d: START + d),
         }
     ),
-    again=st.booleans(),
+    again=st.none() | st.sampled_from(Because),
+    spoken=st.none() | st.sampled_from(LANGUAGES),
+    others=st.lists(st.integers(1, 10**7), max_size=60),
+    link=st.sampled_from(["", LINK]),
 )
 def test_every_alert_is_one_text_and_asks_for_its_number(
-    kind: Kind, language: Language, row: dict[str, object], again: bool
+    kind: Kind, language: Language, row: dict[str, object], again: Because | None, **more: Any
 ) -> None:
-    text = alert_text(SITES[language], incident(kind=kind, **row), START, again=again)
+    spoken, others, link = more.pop("spoken"), more["others"], more["link"]
+    text = alert_text(SITES[language], incident(kind=kind, **row), START, again=again, language=spoken, **more)
+    language = spoken or language
     assert gsm.fits(text), (len(text), text)
+    assert (LINK in text) or "https" not in text
+    assert bool(link) or LINK not in text
+    listed = re.search(r"(?:åpne|opne|open): ([0-9+ ]+)", text)
+    if listed:
+        words = listed[1].split()
+        kept = [word for word in words if not word.startswith("+")]
+        rest = sum(int(word) for word in words if word.startswith("+"))
+        assert [int(word) for word in kept] == others[: len(kept)]
+        assert len(kept) + rest == len(others)
     assert text.endswith(f"OK {row['id']}.")
     assert render(language, f"kind.{kind}") in text
     assert not GIVES_AWAY.search(render(language, f"kind.{kind}"))
@@ -81,11 +96,21 @@ def test_an_alert_word_for_word() -> None:
     assert alert_text(SITES["nb"], incident(), START) == "47 Trygghetsalarm: r-12, bad, 21:00. Svar OK 47."
 
 
+def test_what_else_is_open_is_listed_and_the_link_stands_before_the_answer() -> None:
+    text = alert_text(SITES["nb"], incident(), START, others=[45, 46], link=LINK)
+    assert text == f"47 Trygghetsalarm: r-12, bad, 21:00. Også åpne: 45 46. {LINK} Svar OK 47."
+
+
+def test_it_is_written_in_the_language_of_the_phone() -> None:
+    text = alert_text(SITES["nb"], incident(), START, again=Because.EXPIRED, language="en")
+    assert text == "AGAIN, taken and nobody came: 47 Safety alarm: r-12, bad, 21:00. Reply OK 47."
+
+
 def test_a_late_odd_repeated_test_says_so() -> None:
     row = incident(
         occurred_at=START - dt.timedelta(hours=2, minutes=5), flags="counter_back", presses=3, test=True
     )
-    assert alert_text(SITES["nb"], row, START, again=True) == (
+    assert alert_text(SITES["nb"], row, START, again=Because.NOBODY_CAME) == (
         "TEST IGJEN, ingen kom: 47 Trygghetsalarm: r-12, bad, 18:55 (2 t 5 min gammel), 3 ganger. "
         "NB! usikker melding. Svar OK 47."
     )

@@ -245,7 +245,8 @@ def test_shifts_that_contradict_each_other_are_found_once() -> None:
 
 
 def test_an_override_goes_before_a_shift_without_contradicting_it() -> None:
-    override = OVERRIDE.format(phone="watch", start="2026-12-24T15:00", end="2026-12-25T08:00")
+    spare = '[[phones]]\nid = "spare"\nnumber = "+4700000093"\n'
+    override = spare + OVERRIDE.format(phone="spare", start="2026-12-24T15:00", end="2026-12-25T08:00")
     assert found(SITE + override) == []
     other = OVERRIDE.format(phone="duty", start="2026-12-24T20:00", end="2026-12-24T21:00")
     assert any("two phones at once on Thu 2026-12-24 at 20:00" in line for line in found(SITE + override + other))

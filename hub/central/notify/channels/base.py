@@ -1,9 +1,17 @@
-"""What a channel is: something that takes a text for a phone and says whether its provider accepted it."""
+"""What a provider is: a way to a phone on one channel, with what it reports back through its hooks.
 
+A *channel* is a kind of way (``sms``, ``voice``, ``push``, ``email``); plans name channels. A *provider* is who
+carries a message on a channel; the settings name providers in the order in which they are tried.
+"""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
+
+from hub.domain.clock import Clock
 
 
 class Capability(StrEnum):
@@ -20,7 +28,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         message_id: Its number in the store.
-        number: Where to, E.164.
+        number: Where to, E.164; on channel ``email`` an address, empty where the phone has none.
         text: What to say.
         key: The same for every attempt at this message: a provider that knows such keys sends it once.
         receipt_url: Where the provider reports what became of it.
@@ -39,12 +47,115 @@ class Accepted(NamedTuple):
     provider_ref: str
 
 
-class Channel(Protocol):
-    """A way to a phone."""
+class ReceiptStatus(StrEnum):
+    """What a delivery report can say."""
+
+    SENT = "sent"  # on its way; nothing new
+    DELIVERED = "delivered"
+    READ = "read"  # somebody has seen it, says the phone itself
+    FAILED = "failed"
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of the provider to us, as it came in.
+
+    Attributes:
+        what: The last part of its path: ``delivery``, ``inbound``, ``voice``.
+        url: The whole address as the provider called it, for signatures that cover it.
+        query: Parameters of the address.
+        form: Fields of a form; empty when the body is none.
+        body: The body as it came.
+        headers: By name in small letters.
+        now: When it came.
+    """
+
+    what: str
+    url: str
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    body: bytes
+    headers: Mapping[str, str]
+    now: dt.datetime
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a message.
+
+    Attributes:
+        provider_ref: The provider's name for it.
+        status: What is reported.
+        at: When that was, by the provider's clock.
+        message_id: Our number, where the report bears it.
+        reason: Why it failed, in the provider's code and words.
+        person: It failed at the person, who did not take the call: another provider would fare no better.
+    """
+
+    provider_ref: str
+    status: ReceiptStatus
+    at: dt.datetime
+    message_id: int | None = None
+    reason: str = ""
+    person: bool = False
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that came in.
+
+    Attributes:
+        provider: Who passed it on.
+        provider_ref: The provider's name for it; the same text may come more than once.
+        sender: The phone it came from, E.164.
+        recipient: Our number.
+        text: What it says.
+        at: When the provider got it.
+    """
+
+    provider: str
+    provider_ref: str
+    sender: str
+    recipient: str
+    text: str
+    at: dt.datetime
+
+
+class Keyed(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that was pressed in a call: 1 acknowledge, 2 on the way, 9 next person.
+
+    Attributes:
+        provider_ref: The provider's name for the call.
+        message_id: The message that was read out.
+        digits: What was pressed; empty: nothing was, within the time.
+    """
+
+    provider_ref: str
+    message_id: int
+    digits: str
+
+
+Told = Report | Inbound | Keyed
+# Commits what was told and returns what is to be said to the phone. Raises as ``api.hooks.take`` does.
+Tell = Callable[[tuple[Told, ...]], Awaitable[str]]
+
+
+class Reply(NamedTuple):
+    """What the provider's call is answered with."""
+
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+
+
+class Provider(Protocol):
+    """Who carries messages on one channel."""
 
     @property
     def name(self) -> str:
-        """What plans and messages call it."""
+        """What settings, attempts and figures call it, such as ``46elks``."""
+        ...
+
+    @property
+    def channel(self) -> str:
+        """Which channel it serves."""
         ...
 
     @property
@@ -60,4 +171,36 @@ class Channel(Protocol):
             RefusedError: The provider does not take this message or this number.
             PermanentError: The provider takes no message from us: credentials, credit, address.
         """
+        ...
+
+    def hook(self, hook: Hook) -> tuple[Told, ...]:
+        """Read a call of the provider. Pure.
+
+        Raises:
+            RefusedError: It is not the provider's: the signature or the secret does not fit.
+            MalformedError: It is not of the provider's form.
+        """
+        ...
+
+    def reply(self, hook: Hook, told: tuple[Told, ...], text: str) -> Reply:
+        """Return what a call is answered with, once what it told is committed.
+
+        Args:
+            hook: The call.
+            told: What :meth:`hook` read from it.
+            text: What is to be said to the phone, or empty.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A provider that calls no hook of ours: it is listened to as long as the centre runs."""
+
+    async def listen(self, tell: Tell, clock: Clock) -> None:
+        """Listen without end, and tell what is told."""
         ...

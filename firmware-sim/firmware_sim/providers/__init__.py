@@ -1,0 +1,1 @@
+"""Message providers: each speaks its real API over HTTP, and all of them reach the same phones."""

@@ -1,0 +1,101 @@
+"""What maintenance holds back. Decides about each finding, before an incident is raised, and says why.
+
+Technical faults of the subject are held: kept once for each need, and counted. Care is raised all the same and its
+story says what is under way. The one exception is a device that was itself declared broken: what it sends goes to
+the technician as a fault, with its resident named; fire and gas never do.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from hub.central.centre import Tx
+from hub.central.store import sql
+from hub.central.store.tables import held_findings, maintenances
+from hub.domain.codes import Kind, Severity
+
+if TYPE_CHECKING:
+    from hub.central.incidents.desk import Finding
+
+END = "maintenance.end"
+# How the reason of a device begins that must not be believed any more.
+BROKEN = "broken"
+# Whatever the state of the device, these are believed.
+_ALWAYS = frozenset({Kind.SMOKE_DETECTED, Kind.CO_DETECTED, Kind.HEAT_DETECTED})
+
+
+class Verdict(NamedTuple):
+    """What becomes of a finding: what is raised, ``None`` if nothing is, and a line for the incident's story."""
+
+    finding: "Finding | None"
+    said: str = ""
+
+
+def decide(tx: Tx, finding: "Finding") -> Verdict:
+    """Return what becomes of a finding while maintenance is running; what is held is stored and counted."""
+    if finding.test_id is not None or finding.test_phone is not None:
+        return Verdict(finding)
+    row = _covering(tx, finding)
+    if row is None:
+        return Verdict(finding)
+    if finding.incident_class == "technical":
+        _hold(tx, row, finding)
+        return Verdict(None)
+    said = f"{row.kind} {row.subject} is under maintenance {row.id}: {row.reason}"
+    if not _broken(row) or finding.kind in _ALWAYS:
+        return Verdict(finding, said)
+    _hold(tx, row, finding)
+    fault = msgspec.structs.replace(
+        finding,
+        incident_class="technical",
+        severity=Severity.SERIOUS,
+        need=f"technical:device:{row.subject}:held",
+        reason=f"{row.subject} is declared broken, so this is no care alarm: {finding.reason}",
+    )
+    return Verdict(fault, said)
+
+
+def hubs_held(tx: Tx) -> set[str]:
+    """Return the hubs whose silence is expected now."""
+    rows = tx.connection.execute(_running(tx).where(maintenances.c.kind.in_(["hub", "zone"]))).all()
+    zones = {row.subject for row in rows if row.kind == "zone"}
+    named = {row.subject for row in rows if row.kind == "hub"}
+    return {hub.id for hub in tx.site.site.hubs if hub.id in named or hub.zone in zones}
+
+
+def _running(tx: Tx) -> sa.Select[Any]:
+    now = tx.now.utc
+    return sa.select(maintenances).where(
+        maintenances.c.ended_at.is_(None), maintenances.c.starts_at <= now, maintenances.c.ends_at > now
+    )
+
+
+def _covering(tx: Tx, finding: "Finding") -> sa.Row[Any] | None:
+    """Return the maintenance that speaks for a finding: its device's, else its hub's, else its zone's."""
+    if finding.device_id is None and finding.hub_id is None:
+        return None  # about the centre, the network or a phone: no maintenance of a home explains it
+    subjects = {"device": finding.device_id, "hub": finding.hub_id, "zone": finding.zone}
+    of = {
+        row.kind: row
+        for row in tx.connection.execute(_running(tx).order_by(maintenances.c.id))
+        if subjects[row.kind] == row.subject
+    }
+    return of.get("device") or of.get("hub") or of.get("zone")
+
+
+def _broken(row: sa.Row[Any]) -> bool:
+    return bool(row.kind == "device") and row.reason.casefold().startswith(BROKEN)
+
+
+def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> None:
+    kept = {
+        "maintenance_id": row.id,
+        "at": tx.now.utc,
+        "need": finding.need,
+        "finding": msgspec.json.encode(finding).decode(),
+    }
+    tx.connection.execute(sql.insert(tx.connection, held_findings).on_conflict_do_nothing(), kept)
+    tx.connection.execute(
+        maintenances.update().where(maintenances.c.id == row.id).values(held=maintenances.c.held + 1)
+    )

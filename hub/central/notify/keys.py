@@ -1,0 +1,76 @@
+"""Keys that are pressed in a call: 1 takes the incident, 2 says on the way, 9 passes it on to the next person.
+
+A key is an answer to the very message that was read out, so there is never a doubt which incident it means.
+"""
+
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.central.centre import Tx
+from hub.central.incidents import desk, record
+from hub.central.incidents.lifecycle import TABLE, Event, State
+from hub.central.notify import attempts, outcome
+from hub.central.notify.channels.base import Keyed, Provider
+from hub.central.notify.message import BY_KEY, MessageState, phone_of
+from hub.central.texts import render
+from hub.domain.errors import RefusedError
+
+log = logging.getLogger(__name__)
+
+EVENTS = {"1": Event.ACKNOWLEDGE, "2": Event.DEPART}
+NEXT_PERSON = "9"
+
+
+def pressed(tx: Tx, provider: Provider, keyed: Keyed) -> str:
+    """Do what a key says and return what to say to the phone; empty when nothing was pressed.
+
+    The same key again changes nothing.
+
+    Raises:
+        RefusedError: There is no such call.
+    """
+    row = outcome.find(tx, keyed.message_id)
+    attempt = attempts.named(tx, provider.name, keyed.provider_ref, None)
+    of_another = attempt is not None and attempt.message_id != keyed.message_id
+    if row is None or row.incident_id is None or row.channel != provider.channel or of_another:
+        raise RefusedError(f"no call of {provider.name} about message {keyed.message_id}")
+    if not keyed.digits:
+        return ""
+    incident = record.get(tx, row.incident_id)
+    entry = _do(tx, row, incident, keyed)
+    log.info("key %s in a call about message %d: %s", keyed.digits, row.id, entry)
+    return render(tx.site.site.site.language, f"key.{entry}", number=incident.id)
+
+
+def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> str:
+    """Return the entry of the sentence that is said."""
+    if keyed.digits != NEXT_PERSON and keyed.digits not in EVENTS:
+        return "unknown"
+    if incident.state == State.CLOSED:
+        return "closed"
+    if keyed.digits == NEXT_PERSON:
+        return _pass_on(tx, row, incident)
+    event = EVENTS[keyed.digits]
+    if event not in TABLE[State(incident.state)]:
+        return _late(row, incident)
+    try:
+        state = desk.act(tx, incident.id, event, f"{BY_KEY}{row.phone}", note=f"call {keyed.provider_ref}")
+    except RefusedError as error:
+        log.warning("a key about message %d is refused: %s", row.id, error)
+        return _late(row, incident)
+    outcome.answered(tx, row.id, MessageState.ACCEPTED)
+    return "tested" if state is State.CLOSED else str(event)
+
+
+def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident) -> str:
+    if incident.state != State.ALERTING:
+        return _late(row, incident)
+    if row.state != MessageState.REJECTED:
+        outcome.rejected(tx, row.id)
+    return "reject"
+
+
+def _late(row: sa.Row[Any], incident: record.Incident) -> str:
+    return "yours" if phone_of(incident.taken_by or "") == row.phone else "taken"

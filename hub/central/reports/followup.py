@@ -1,0 +1,216 @@
+"""What became of one incident: pure, from its row, its history and its messages.
+
+All times count from when the incident was raised, by the centre's own clock, as the site's limits do.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.domain.clock import UTC
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
+_US = 1_000_000
+
+LIMITS = ("acknowledge", "arrive", "close")
+# Events of an incident's history that its follow-up is made of.
+TAKES = frozenset({Event.ACKNOWLEDGE, Event.DEPART, Event.ARRIVE})
+AGAIN = "alerts_again"
+BREACH = "breach"
+EVENTS = (*sorted(TAKES), AGAIN, BREACH)
+FALSE = frozenset({Cause.MISTAKE, Cause.FALSE_ALARM})
+
+# As hub.central.escalation.limits notes it; how long the limit was stands in it, whatever the site says since.
+_NOTED = re.compile(rf"({'|'.join(LIMITS)}): (\d+) s passed")
+
+
+class Row(NamedTuple):
+    """An incident as the store keeps it; instants are microseconds since 1970."""
+
+    id: int
+    incident_class: str
+    kind: str
+    severity: int
+    zone: str
+    resident_id: str | None
+    device_id: str | None
+    opened_at: int
+    presses: int
+    closed_at: int | None
+    closed_by: str | None
+    outcome: str | None
+    cause: str | None
+
+
+class Noted(NamedTuple):
+    """A line of an incident's history; ``at`` is microseconds since 1970."""
+
+    at: int
+    event: str
+    actor: str
+    detail: str
+
+
+class Told(NamedTuple):
+    """When the first message of an incident was sent, and when the first was delivered, if any was."""
+
+    sent_at: int | None = None
+    delivered_at: int | None = None
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """A limit that was passed.
+
+    Attributes:
+        limit: ``acknowledge``, ``arrive`` or ``close``.
+        limit_s: How long it was.
+        late_s: By how much it was passed; so far, when ``lasts``.
+        lasts: What it is about has not happened yet.
+    """
+
+    limit: str
+    limit_s: int
+    late_s: float
+    lasts: bool
+
+
+class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one incident; seconds are from when it was raised, ``None`` for what never happened.
+
+    Attributes:
+        sent_s: A provider had accepted the first message.
+        delivered_s: A provider reported that the first message was delivered.
+        acknowledged_s: Somebody took it, or closed it straight away.
+        taken_by: Who that was first.
+        limits_s: The limits that held for it, in seconds; empty: the site had set none.
+        breaches: Those that were passed.
+        repeats: How often its plan began anew: who took it went no further, or it was reported again.
+        shift: Whose shift it was, in the words of the rota; empty when nobody asked.
+    """
+
+    number: int
+    incident_class: str
+    kind: str
+    severity: int
+    zone: str
+    resident: str | None
+    device: str | None
+    raised_at: dt.datetime
+    sent_s: float | None
+    delivered_s: float | None
+    acknowledged_s: float | None
+    on_the_way_s: float | None
+    arrived_s: float | None
+    closed_s: float | None
+    taken_by: str | None
+    closed_by: str | None
+    outcome: str | None
+    cause: str | None
+    presses: int
+    repeats: int
+    limits_s: dict[str, int]
+    breaches: tuple[Breach, ...]
+    shift: str = ""
+
+    @property
+    def within(self) -> bool | None:
+        """Whether it was followed up within its limits; ``None``: there were none to keep."""
+        return not self.breaches if self.limits_s else None
+
+    @property
+    def false_alarm(self) -> bool:
+        """Whether it was closed as a mistake, or as a false alarm of the device."""
+        return self.cause in FALSE
+
+    @property
+    def silent(self) -> bool:
+        """Whether it was closed as a silent alarm: nobody answered, and nothing was found."""
+        return self.cause == Cause.SILENT
+
+
+def follow_up(
+    row: Row, history: Iterable[Noted], told: Told, limits: Mapping[str, int], now: int, shift: str = ""
+) -> FollowUp:
+    """Return what became of an incident.
+
+    Args:
+        row: The incident.
+        history: Its lines of :data:`EVENTS`, the oldest first; others are passed over.
+        told: Its messages.
+        limits: The limits of its plan, in seconds, by name; one that a breach was noted for is taken from there.
+        now: This moment, in microseconds: how long a limit has been passed that is not reached yet.
+        shift: Whose shift it was.
+    """
+    first: dict[str, int] = {}
+    taken: Noted | None = None
+    repeats = 0
+    limits_s = dict(limits)
+    breached: set[str] = set()
+    for line in history:
+        if line.event in TAKES:
+            first.setdefault(line.event, line.at)
+            taken = taken or line
+        elif line.event == AGAIN:
+            repeats += 1
+        elif line.event == BREACH and (noted := _NOTED.match(line.detail)):
+            breached.add(noted[1])
+            limits_s[noted[1]] = int(noted[2])
+    if taken is None and row.closed_at is not None and row.outcome != Outcome.CLEARED:
+        taken = Noted(row.closed_at, "closed", row.closed_by or "", "")
+
+    def since(at: int | None) -> float | None:
+        # A centre whose clock was behind must not make a follow-up that came before its alarm.
+        return None if at is None else max(0, at - row.opened_at) / _US
+
+    return FollowUp(
+        number=row.id,
+        incident_class=row.incident_class,
+        kind=row.kind,
+        severity=row.severity,
+        zone=row.zone,
+        resident=row.resident_id,
+        device=row.device_id,
+        raised_at=EPOCH + dt.timedelta(microseconds=row.opened_at),
+        sent_s=since(told.sent_at),
+        delivered_s=since(told.delivered_at),
+        acknowledged_s=since(taken.at if taken else None),
+        on_the_way_s=since(first.get(Event.DEPART)),
+        arrived_s=since(first.get(Event.ARRIVE)),
+        closed_s=since(row.closed_at),
+        taken_by=taken.actor if taken else None,
+        closed_by=row.closed_by,
+        outcome=row.outcome,
+        cause=row.cause,
+        presses=row.presses,
+        repeats=repeats,
+        limits_s=limits_s,
+        breaches=_breaches(row, limits_s, breached, taken.at if taken else None, first.get(Event.ARRIVE), now),
+        shift=shift,
+    )
+
+
+def _breaches(
+    row: Row, limits_s: Mapping[str, int], noted: set[str], taken_at: int | None, arrived_at: int | None, now: int
+) -> tuple[Breach, ...]:
+    if not limits_s:
+        return ()
+    reached = {
+        "acknowledge": _earlier(taken_at, row.closed_at),
+        "arrive": _earlier(arrived_at, row.closed_at),
+        "close": row.closed_at,
+    }
+    found = []
+    for name, at in reached.items():
+        if name in limits_s:
+            late = (now if at is None else at) - row.opened_at - limits_s[name] * _US
+            if late > 0 or name in noted:
+                found.append(Breach(name, limits_s[name], max(0, late) / _US, at is None))
+    return tuple(found)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return min((at for at in (one, other) if at is not None), default=None)

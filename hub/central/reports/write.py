@@ -1,0 +1,159 @@
+"""A report as JSON, as CSV and as lines of text."""
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from hub.central.reports.figures import LEGS, Figures
+from hub.central.reports.followup import LIMITS, FollowUp
+from hub.central.reports.report import Report
+
+_MINUTE_S, _HOUR_S = 60, 3600
+TOTAL = "all"
+_WITHIN = {True: "within", False: "late", None: "no limit"}
+
+_GROUP_HEAD = (
+    "group",
+    "raised",
+    *(name for leg in LEGS for name in (leg, f"{leg}_median_s", f"{leg}_p95_s")),
+    "undelivered",
+    "false_alarms",
+    "silent",
+    "within",
+    "late",
+    "unlimited",
+    *(f"{limit}_breaches" for limit in LIMITS),
+    "repeats",
+)
+_INCIDENT_HEAD = (
+    *("number", "raised_at", "class", "kind", "severity", "zone", "resident", "device"),
+    *(f"{leg}_s" for leg in LEGS),
+    *("taken_by", "closed_by", "outcome", "cause", "presses", "repeats", "within"),
+    *(f"{limit}_late_s" for limit in LIMITS),
+)
+
+
+def as_json(report: Report, zone: ZoneInfo) -> str:
+    """Return a report as one JSON object; each incident tells besides whether it was within the limits."""
+    document = msgspec.to_builtins(report)
+    for one, told in zip(report.incidents, document["incidents"], strict=True):
+        told["raised_at"] = one.raised_at.astimezone(zone).isoformat()
+        told["within"] = one.within
+    return msgspec.json.format(msgspec.json.encode(document)).decode()
+
+
+def as_csv(report: Report, zone: ZoneInfo, *, incidents: bool) -> str:
+    """Return a report's groups and their total, or its incidents, as CSV (RFC 4180, but lines end with LF)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if incidents:
+        writer.writerow(_INCIDENT_HEAD)
+        writer.writerows(_incident(one, zone) for one in report.incidents)
+    else:
+        writer.writerow(_GROUP_HEAD)
+        writer.writerows(_group(name, figures) for name, figures in report.groups.items())
+        writer.writerow(_group(TOTAL, report.total))
+    return out.getvalue()
+
+
+def as_lines(report: Report, zone: ZoneInfo, *, incidents: bool) -> Iterator[str]:
+    """Yield a report as text: each incident on a line when they are asked for, the groups, and the verdict."""
+    if incidents:
+        head = ("NO", "RAISED", "ZONE", "RESIDENT", "KIND", "TAKEN BY", "AFTER", "ARRIVED", "CLOSED", "LIMIT")
+        yield from table([head, *(_line(one, zone) for one in report.incidents)])
+        yield ""
+    by = report.question.by.upper()
+    columns = (by, "RAISED", "DELIVERED", "ACKNOWLEDGED", "ARRIVED", "CLOSED", "LATE", "FALSE", "SILENT")
+    groups = [*report.groups.items(), (TOTAL, report.total)]
+    yield from table([columns, *(_row(name, figures) for name, figures in groups)])
+    yield "counts, with median and 95th percentile by nearest rank"
+    yield verdict(report)
+
+
+def verdict(report: Report) -> str:
+    """Return the answer to the inspector's question in one sentence."""
+    total = report.total
+    still = total.raised - total.legs["closed"].count
+    passed = ", ".join(f"{limit} {count}" for limit, count in total.breaches.items() if count)
+    sentence = f"{total.raised} raised: {total.within} within the limits, {total.late} not"
+    sentence += f" ({passed})" if passed else ""
+    sentence += f", {total.unlimited} for which the site had set no limit" if total.unlimited else ""
+    sentence += f"; {still} still open" if still else "; all closed"
+    return sentence + (f"; {report.tests} tests left out" if report.tests else "")
+
+
+def span(seconds: float | None) -> str:
+    """Return a length of time for a table: ``3:20`` is minutes and seconds, ``1:03:20`` has hours."""
+    if seconds is None:
+        return "-"
+    whole = int(seconds)
+    hours, minutes = whole // _HOUR_S, whole % _HOUR_S // _MINUTE_S
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table, its columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _row(name: str, figures: Figures) -> tuple[str, ...]:
+    def leg(which: str) -> str:
+        found = figures.legs[which]
+        return f"{found.count} {span(found.median_s)} {span(found.p95_s)}" if found.count else "0"
+
+    legs = (leg("delivered"), leg("acknowledged"), leg("arrived"), leg("closed"))
+    counts = (str(figures.late), str(figures.false_alarms), str(figures.silent))
+    return (name, str(figures.raised), *legs, *counts)
+
+
+def _line(one: FollowUp, zone: ZoneInfo) -> tuple[str, ...]:
+    return (
+        str(one.number),
+        f"{one.raised_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+        one.zone,
+        one.resident or "-",
+        one.kind,
+        one.taken_by or "nobody",
+        span(one.acknowledged_s),
+        span(one.arrived_s),
+        span(one.closed_s),
+        ", ".join(_late(one)) or _WITHIN[one.within],
+    )
+
+
+def _late(one: FollowUp) -> Iterable[str]:
+    for breach in one.breaches:
+        so_far = " so far" if breach.lasts else ""
+        yield f"{breach.limit} {span(breach.late_s)} late{so_far}"
+
+
+def _group(name: str, figures: Figures) -> list[Any]:
+    legs = [cell for leg in LEGS for cell in _leg_cells(figures, leg)]
+    breaches = [figures.breaches[limit] for limit in LIMITS]
+    counts = [figures.undelivered, figures.false_alarms, figures.silent, figures.within, figures.late]
+    return [name, figures.raised, *legs, *counts, figures.unlimited, *breaches, figures.repeats]
+
+
+def _leg_cells(figures: Figures, leg: str) -> tuple[Any, ...]:
+    found = figures.legs[leg]
+    return found.count, found.median_s, found.p95_s
+
+
+def _incident(one: FollowUp, zone: ZoneInfo) -> list[Any]:
+    late = {breach.limit: breach.late_s for breach in one.breaches}
+    raised: dt.datetime = one.raised_at.astimezone(zone)
+    return [
+        *(one.number, raised.isoformat(), one.incident_class, one.kind, one.severity),
+        *(one.zone, one.resident, one.device),
+        *(getattr(one, f"{leg}_s") for leg in LEGS),
+        *(one.taken_by, one.closed_by, one.outcome, one.cause, one.presses, one.repeats),
+        _WITHIN[one.within],
+        *(late.get(limit) for limit in LIMITS),
+    ]

@@ -1,0 +1,1 @@
+"""What the auditor needs to see of the parts that it watches."""

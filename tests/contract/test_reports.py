@@ -1,0 +1,226 @@
+"""Reports from a real store, on both databases: the inspector's question, and the site as it stood then."""
+
+import csv
+import datetime as dt
+import io
+import json
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+
+from hub.central.centre import Tx
+from hub.central.incidents import desk as act
+from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.reports import report
+from hub.central.reports.report import Question, Report, make
+from hub.central.site.apply import apply, load_current
+from hub.central.site.load import load
+from hub.central.store.tables import incidents, messages
+from hub.cli import main
+from hub.domain.codes import Kind
+from hub.domain.errors import RefusedError
+from tests.fakes.centre import DeskCentre
+from tests.fakes.site import SITE
+from tests.fakes.ward import press
+
+OSLO = ZoneInfo("Europe/Oslo")
+DAY = dt.date(2026, 11, 21)
+WEEK = Question(since=DAY, until=DAY + dt.timedelta(days=7))
+LIMITED = SITE.replace('class = "care"\n', 'class = "care"\nacknowledge_s = 120\narrive_s = 600\nclose_s = 1800\n')
+NIGHT = LIMITED.replace(
+    'days = "daily"\nfrom = "00:00"\nto = "24:00"\n',
+    'days = "daily"\nfrom = "08:00"\nto = "22:00"\n[[rota]]\nzone = "nord-1"\nrole = "duty"\n'
+    'phone = "nord-2-duty"\ndays = "daily"\nfrom = "22:00"\nto = "08:00"\n',
+    1,
+)
+
+
+async def lay(desk: DeskCentre, document: str) -> None:
+    """Apply another site and let it hold."""
+    now = desk.clock.now()
+    await desk.store.write(lambda c: apply(c, document, load(document), now, "test"))
+    directory = await desk.store.read(load_current)
+    assert directory is not None
+    desk.centre.site = directory
+
+
+async def raised(desk: DeskCentre, resident: str, **more: Any) -> int:
+    at = desk.clock.at
+    return await desk.centre.transact(lambda tx: act.raise_incident(tx, press(resident, at, **more)))
+
+
+async def does(desk: DeskCentre, number: int, event: Event, *, cause: Cause = Cause.NEED) -> None:
+    ending = {"outcome": Outcome.HELP_GIVEN, "cause": cause} if event is Event.CLOSE else {}
+
+    def work(tx: Tx) -> None:
+        act.act(tx, number, event, "user:kari-test", **ending)  # type: ignore[arg-type] # a test's shorthand
+
+    await desk.centre.transact(work)
+
+
+async def ask(desk: DeskCentre, question: Question = WEEK, listed: int | None = None) -> Report:
+    now = desk.clock.at
+    return await desk.store.read(lambda c: make(c, question, OSLO, now, listed=listed))
+
+
+async def three(desk: DeskCentre) -> None:
+    """One within the limits, one that was acknowledged too late and is open, one false alarm; and a test."""
+    await lay(desk, LIMITED)
+    good = await raised(desk, "r-1017", kind=Kind.DOSE_NOT_DISPENSED, device_id="dispenser-1")
+    desk.clock.go_on(30)
+    await does(desk, good, Event.ACKNOWLEDGE)
+    desk.clock.go_on(60)
+    await does(desk, good, Event.ARRIVE)
+    desk.clock.go_on(60)
+    await does(desk, good, Event.CLOSE)
+    bad = await raised(desk, "r-1018", kind=Kind.DOSE_NOT_DISPENSED)
+    await desk.pass_time(200)
+    await does(desk, bad, Event.ACKNOWLEDGE)
+    false = await raised(desk, "r-1019", zone="nord-2")
+    await does(desk, false, Event.CLOSE, cause=Cause.MISTAKE)
+    await raised(desk, "r-1020", test=True)
+
+
+async def test_what_became_of_each_incident(desk: DeskCentre) -> None:
+    await three(desk)
+    at = desk.clock.at
+
+    def deliver(connection: sa.Connection) -> None:
+        delivered = {"sent_at": at, "delivered_at": at + dt.timedelta(seconds=2)}
+        connection.execute(messages.update().where(messages.c.incident_id == 3).values(**delivered))
+
+    await desk.store.write(deliver)
+    told = await ask(desk)
+    good, bad, false = told.incidents
+    assert (told.tests, told.total.raised, told.more) == (1, 3, 0)
+    assert (good.taken_by, good.acknowledged_s, good.arrived_s, good.closed_s) == ("user:kari-test", 30, 90, 150)
+    assert good.breaches == ()
+    assert [(b.limit, b.limit_s, round(b.late_s), b.lasts) for b in bad.breaches] == [
+        ("acknowledge", 120, 80, False)
+    ]
+    assert (false.delivered_s, false.false_alarm, told.total.undelivered) == (2, True, 2)
+    assert (told.total.late, told.total.false_alarms) == (1, 1)
+    assert told.total.breaches == {"acknowledge": 1, "arrive": 0, "close": 0}
+    assert {name: figures.raised for name, figures in told.groups.items()} == {"nord-1": 2, "nord-2": 1}
+    desk.clock.go_on(3600)
+    late = (await ask(desk)).incidents[1]
+    assert [(b.limit, b.lasts) for b in late.breaches] == [
+        ("acknowledge", False),
+        ("arrive", True),
+        ("close", True),
+    ]
+
+
+async def test_only_what_was_asked_for_is_counted(desk: DeskCentre) -> None:
+    await three(desk)
+    doses = Question(since=DAY, until=DAY + dt.timedelta(days=1), kind="dose.not_dispensed", by="resident")
+    assert [*(await ask(desk, doses)).groups] == ["r-1017", "r-1018"]
+    nord_2 = Question(since=DAY, until=DAY + dt.timedelta(days=1), zone="nord-2", by="kind")
+    assert [*(await ask(desk, nord_2)).groups] == ["alarm.pressed"]
+    assert (await ask(desk, Question(since=DAY - dt.timedelta(days=1), until=DAY))).total.raised == 0
+    first = await ask(desk, WEEK, listed=1)
+    assert (len(first.incidents), first.more, first.total.raised) == (1, 2, 3)
+    with pytest.raises(RefusedError, match="ends on 2026-11-21"):
+        await ask(desk, Question(since=DAY, until=DAY))
+
+
+async def test_the_limits_and_the_shift_are_those_of_then(desk: DeskCentre) -> None:
+    await raised(desk, "r-1")  # no limit is written down yet
+    desk.clock.go_on(3600)
+    await lay(desk, NIGHT)
+    await raised(desk, "r-2")  # 21:00 by the clock
+    desk.clock.go_on(7200)
+    await raised(desk, "r-3")  # 23:00
+    desk.clock.go_on(3600)
+    await lay(desk, SITE)  # the limits are taken away again: what held then still holds
+    told = await ask(desk, Question(since=DAY, until=DAY + dt.timedelta(days=2), by="shift"))
+    assert [len(one.breaches) for one in told.incidents] == [0, 3, 3]
+    assert [one.within for one in told.incidents] == [None, False, False]
+    assert (told.total.within, told.total.late, told.total.unlimited) == (0, 2, 1)
+    shifts = [one.shift for one in told.incidents]
+    assert len(set(shifts)) == 3
+    assert "08:00-22:00" in shifts[1]
+    assert "22:00-08:00" in shifts[2]
+    assert sum(figures.raised for figures in told.groups.values()) == 3
+
+
+async def test_a_site_that_nobody_can_read_any_more_stops_no_report(desk: DeskCentre) -> None:
+    await raised(desk, "r-1")
+    await desk.store.write(lambda c: c.exec_driver_sql("UPDATE sites SET document = 'gone ='"))
+    told = await ask(desk, Question(since=DAY, until=DAY + dt.timedelta(days=1), by="shift"))
+    assert [*told.groups] == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(dt.date(2026, 3, 29), 23), (dt.date(2026, 10, 25), 25), (dt.date(2026, 12, 31), 24)]
+)
+async def test_a_day_is_the_local_one_in_both_nights_of_summer_time(
+    desk: DeskCentre, day: dt.date, hours: int
+) -> None:
+    begin = dt.datetime.combine(day, dt.time(), OSLO).astimezone(dt.UTC)
+    edges = [begin - dt.timedelta(microseconds=1), begin, begin + dt.timedelta(hours=hours, microseconds=-1)]
+    for number, at in enumerate([*edges, begin + dt.timedelta(hours=hours)]):
+        desk.clock.at = at
+        await raised(desk, f"r-{number}")
+    told = await ask(desk, Question(since=day, until=day + dt.timedelta(days=1)))
+    assert [one.resident for one in told.incidents] == ["r-1", "r-2"]
+
+
+async def test_pages_neither_lose_nor_repeat(desk: DeskCentre, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_PAGE", 2)
+    for number in range(7):  # all at one instant, and a few later
+        await raised(desk, f"r-{number}")
+        desk.clock.go_on(3.0 * (number > 4))
+    told = await ask(desk)
+    assert [one.resident for one in told.incidents] == [f"r-{number}" for number in range(7)]
+
+
+async def test_the_inspectors_question_is_one_command(
+    desk: DeskCentre, store_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await three(desk)
+    words = ["report", "followup", "--store", store_url, "--from", "2026-11-21", "--to", "2026-11-22"]
+    assert main([*words, "--kind", "dose.not_dispensed", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:7] == [
+        "1",
+        "2026-11-21",
+        "20:00:00",
+        "nord-1",
+        "r-1017",
+        "dose.not_dispensed",
+        "user:kari-test",
+    ]
+    assert lines[1].endswith("0:30   1:30     2:30    within")
+    assert "user:kari-test  3:20" in lines[2]
+    assert "acknowledge 1:20 late" in lines[2]
+    assert lines[-1].startswith("2 raised: 1 within the limits, 1 not (acknowledge 1")
+    assert main([*words, "--format", "csv", "--list"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["number"], row["within"]) for row in rows] == [("1", "within"), ("2", "late"), ("3", "within")]
+    assert rows[0]["raised_at"] == "2026-11-21T20:00:00+01:00"
+    assert main([*words, "--format", "csv", "--by", "class"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["group"], row["raised"], row["late"]) for row in rows] == [("care", "3", "1"), ("all", "3", "1")]
+    assert main([*words, "--format", "json", "--list"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [one["within"] for one in answer["incidents"]] == [True, False, True]
+    assert answer["total"]["legs"]["closed"] == {"count": 2, "median_s": 0.0, "p95_s": 150.0}
+    assert main([*words, "--kind", "dose.eaten"]) == 1
+    assert "there is no such kind" in capsys.readouterr().err
+
+
+async def test_a_report_finds_its_period_by_an_index(desk: DeskCentre) -> None:
+    wanted = report._wanted(WEEK, OSLO)
+    query = sa.select(incidents.c.id).where(wanted).order_by(incidents.c.opened_at, incidents.c.id)
+
+    def plan(connection: sa.Connection) -> str:
+        explain = "EXPLAIN QUERY PLAN " if desk.store.is_sqlite else "EXPLAIN "
+        if not desk.store.is_sqlite:  # a table of no rows is read whole otherwise
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+        return str(connection.exec_driver_sql(explain + str(compiled)).all())
+
+    assert "ix_incidents_opened" in await desk.store.read(plan)

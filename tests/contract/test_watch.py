@@ -1,0 +1,252 @@
+"""The auditor: what it sees, what it says, and that what it watches cannot silence it. On both databases."""
+
+import asyncio
+import datetime as dt
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hub.central import clockwork
+from hub.central.auditor import ASLEEP_S, ROUND_S, Auditor
+from hub.central.centre import Tx
+from hub.central.escalation import engine
+from hub.central.store.engine import Store
+from hub.central.store.tables import due, incidents
+from hub.central.watch.door import impatient
+from hub.central.watch.troubles import ALARM, FAILURES, OVERDUE_S, QUEUE_S, WRITER
+from hub.central.watch.waiting import Waiting
+from hub.domain.clock import SteadyClock
+from hub.domain.codes import Kind
+from hub.domain.errors import TransientError
+from tests.fakes.centre import DeskCentre
+from tests.fakes.site import TECHNICIAN
+
+
+class Watch:
+    """An auditor whose time a test moves; its looks are made in a thread of their own, as in earnest."""
+
+    def __init__(self, desk: DeskCentre, url: str) -> None:
+        self.desk = desk
+        self.alarms = Waiting(lambda: desk.clock.mono)
+        clock = SteadyClock(self._wall, lambda: desk.clock.mono)
+        self.store = Store(impatient(url))
+        self.auditor = Auditor(
+            desk.centre,
+            self.store,
+            clock,
+            {ALARM: self.alarms, WRITER: desk.store.waiting},
+            asyncio.get_running_loop(),
+            mono=lambda: desk.clock.mono,
+        )
+
+    def _wall(self) -> float:
+        return self.desk.clock.at.timestamp()
+
+    async def look(self, *, after_s: float = 0.0) -> list[str]:
+        """Look each round until so much time has passed; return the names of what the last look found."""
+        found = await asyncio.to_thread(self.auditor.look)
+        while after_s > 0:
+            step = min(after_s, ROUND_S)
+            self.desk.clock.go_on(step)
+            after_s -= step
+            found = await asyncio.to_thread(self.auditor.look)
+        return [trouble.name for trouble in found]
+
+    async def told(self) -> list[Any]:
+        """Return the open incidents that it has raised."""
+        rows = await self.desk.rows(incidents, incidents.c.kind == Kind.CENTRE_STUCK)
+        return [row for row in rows if row.state != "closed"]
+
+
+@pytest.fixture
+async def watch(desk: DeskCentre, store_url: str) -> AsyncIterator[Watch]:
+    watch = Watch(desk, store_url)
+    await desk.centre.transact(lambda tx: tx.connection.execute(due.delete()))  # the site's own
+    yield watch
+    watch.store.close()
+
+
+async def test_all_is_well_and_nothing_is_said(watch: Watch) -> None:
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(lambda tx: clockwork.unschedule(tx, "message.send", "1"))
+    assert await watch.look(after_s=25) == []
+    assert await watch.told() == []
+    assert watch.auditor.unfit() is None
+
+
+async def test_a_forgotten_incident_alerts_again_and_the_technician_is_told(watch: Watch) -> None:
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(lambda tx: clockwork.unschedule(tx, engine.STEP, "1"))
+    heard: list[int] = []
+    watch.desk.centre.follow(lambda effects: heard.extend(effects.outgoing))
+    await watch.look()
+    assert await watch.desk.next_action(1) is not None
+    forgotten = next(row for row in await watch.desk.incidents() if row.kind == Kind.INCIDENT_UNATTENDED)
+    assert await watch.desk.told(forgotten.id) == [TECHNICIAN]
+    await asyncio.sleep(0)  # what the thread has handed to the loop
+    assert len(heard) == 2, "the messages leave at once, without waiting for a lease"
+
+
+async def test_a_row_that_nobody_does_is_told_after_a_minute_and_cleared_when_it_is_done(watch: Watch) -> None:
+    def forget(tx: Tx) -> None:
+        clockwork.schedule(tx, tx.now.utc, "dose.window", "dispenser-1")
+        tx.connection.execute(
+            due.update().values(leased_by="dead", leased_until=tx.now.utc + dt.timedelta(days=1))
+        )
+
+    await watch.desk.centre.transact(forget)
+    assert await watch.look(after_s=OVERDUE_S) == []
+    assert await watch.look(after_s=1) == ["overdue"]
+    (incident,) = await watch.told()
+    assert incident.reason == "What was due has not been done. It is dose.window of dispenser-1."
+    await watch.look(after_s=50)
+    needs = [row.need for row in await watch.told()]
+    assert needs.count("technical:centre:stuck:overdue") == 1, "one incident, however long it lasts"
+    await watch.desk.centre.transact(lambda tx: clockwork.unschedule(tx, "dose.window", "dispenser-1"))
+    await watch.look(after_s=1)
+    assert "technical:centre:stuck:overdue" not in [row.need for row in await watch.told()]
+
+
+async def test_a_row_that_fails_and_fails_is_told_although_it_is_put_off_each_time(watch: Watch) -> None:
+    def failing(tx: Tx) -> None:
+        clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=60), "site.changed", "1")
+        tx.connection.execute(due.update().values(attempts=FAILURES))
+
+    await watch.desk.centre.transact(failing)
+    assert await watch.look() == ["failing"]
+
+
+async def test_an_alarm_that_nobody_takes_up_is_told_after_half_a_minute(watch: Watch) -> None:
+    watch.alarms.begin("a message")
+    assert await watch.look(after_s=QUEUE_S) == []
+    assert await watch.look(after_s=1) == [ALARM]
+    (incident,) = await watch.told()
+    assert incident.need == "technical:centre:stuck:alarm"
+    watch.alarms.end("a message")
+    assert await watch.look() == []
+
+
+@pytest.mark.slow
+async def test_a_writer_that_is_stuck_does_not_silence_it(watch: Watch) -> None:
+    watch.desk.store._writers.waiting._mono = lambda: watch.desk.clock.mono
+    free, writers = threading.Event(), 4
+    stuck = [
+        asyncio.ensure_future(watch.desk.store.write(lambda _: free.wait(20), urgent=True)) for _ in range(writers)
+    ]
+    if watch.desk.store.is_sqlite:  # its one writer holds the lock: a store that takes nothing
+        await asyncio.sleep(0)
+        assert await watch.look(after_s=QUEUE_S + 1) == [WRITER]
+        assert "cannot write" in (watch.auditor.unfit() or "")
+        free.set()
+        await asyncio.gather(*stuck)
+        assert await watch.look() == []
+        assert watch.auditor.unfit() is None
+        return
+    await watch.look(after_s=QUEUE_S + 1)
+    assert [row.need for row in await watch.told()] == ["technical:centre:stuck:writer"]
+    free.set()
+    await asyncio.gather(*stuck)
+
+
+async def test_a_loop_that_is_stuck_is_told(watch: Watch) -> None:
+    await watch.look()  # a ball is thrown and comes back
+    await asyncio.sleep(0)
+
+    def stuck() -> list[str]:
+        found: list[str] = []
+        for _ in range(int(QUEUE_S / ROUND_S) + 2):
+            found = [trouble.name for trouble in watch.auditor.look()]
+            watch.desk.clock.go_on(ROUND_S)
+        return found
+
+    thread_found: list[list[str]] = []
+    thread = threading.Thread(target=lambda: thread_found.append(stuck()))
+    thread.start()
+    thread.join(20)  # the loop does nothing meanwhile
+    assert thread_found == [["loop"]]
+    assert [row.need for row in await watch.told()] == ["technical:centre:stuck:loop"]
+
+
+async def test_a_machine_that_slept_has_not_kept_anybody_waiting(watch: Watch) -> None:
+    await watch.desk.centre.transact(lambda tx: clockwork.schedule(tx, tx.now.utc, "dose.window", "dispenser-1"))
+    watch.alarms.begin("a message")
+    await watch.look()
+    watch.desk.clock.go_on(ASLEEP_S * 10)
+    assert "no look" in (watch.auditor.unfit() or "")
+    assert await watch.look() == []
+    assert watch.auditor.unfit() is None
+    assert sorted(await watch.look(after_s=QUEUE_S + 1)) == [ALARM, "due"]
+
+
+async def test_a_text_that_finds_no_provider_is_told(watch: Watch) -> None:
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(
+        lambda tx: clockwork.schedule(tx, tx.now.utc + dt.timedelta(days=1), "message.send", "1")
+    )
+    assert await watch.look(after_s=QUEUE_S + 1) == ["message"]
+
+
+async def test_a_store_that_fails_makes_it_unfit_and_nothing_ends_it(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_work: object) -> None:
+        raise TransientError("store: database or disk is full")
+
+    def odd(_work: object) -> None:
+        raise ZeroDivisionError("a fault of the code")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.store, "write_now", full)
+        await watch.look()
+        assert watch.auditor.unfit() == "cannot write: store: database or disk is full"
+        patch.setattr(watch.store, "read_now", odd)
+        await watch.look()
+        assert watch.auditor.unfit() == "cannot look: a fault of the code"
+    assert "the auditor cannot write" in caplog.text
+    await watch.look()
+    assert watch.auditor.unfit() is None
+
+
+async def test_its_thread_looks_by_itself_and_ends(
+    desk: DeskCentre, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    auditor = Auditor(desk.centre, Store(store_url), SteadyClock(), {}, loop)
+    monkeypatch.setattr("hub.central.auditor.ROUND_S", 0.01)
+    original = auditor.look
+
+    def look() -> Any:
+        found = original()
+        loop.call_soon_threadsafe(looked.set)
+        return found
+
+    monkeypatch.setattr(auditor, "look", look)
+    auditor.start()
+    async with asyncio.timeout(10):
+        await looked.wait()
+    auditor.close()
+    assert not auditor._thread.is_alive()
+
+
+async def test_a_clock_that_was_set_is_told_once_and_cleared(watch: Watch) -> None:
+    watch.desk.clock.at += dt.timedelta(hours=1)
+    for _ in range(2):
+        await watch.look()
+    rows = await watch.desk.rows(incidents, incidents.c.kind == Kind.CENTRE_CLOCK_JUMPED)
+    assert [row.state for row in rows] == ["alerting"]
+    watch.desk.clock.at -= dt.timedelta(hours=1)
+    await watch.look()
+    rows = await watch.desk.rows(incidents, incidents.c.kind == Kind.CENTRE_CLOCK_JUMPED)
+    assert [row.state for row in rows] == ["closed"]
+
+
+def test_a_store_of_another_machine_is_given_limits() -> None:
+    url = sa.make_url(impatient("postgresql+psycopg://hub:secret@db/hub?connect_timeout=2"))
+    assert url.password == "secret"
+    assert url.query["connect_timeout"] == "2"
+    assert "statement_timeout" in str(url.query["options"])
+    assert impatient("sqlite:///central.db") == "sqlite:///central.db"

@@ -1,0 +1,215 @@
+"""E-mail against a server on a real socket: accepted, refused at every step, slow, broken off, or not itself."""
+
+import datetime as dt
+import email
+import email.policy
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hub.central.centre import Centre
+from hub.central.notify import receipts
+from hub.central.notify.channels import email_smtp, http
+from hub.central.notify.channels.base import Outgoing
+from hub.central.notify.pipeline import Sender
+from hub.central.notify.ways import Ways
+from hub.central.site.directory import Directory
+from hub.central.site.model import Plan, Step
+from hub.domain.clock import wall_time
+from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
+from tests.fakes.smtp import MailServer
+from tests.fakes.ward import DUTY, START, ObedientProvider, message_of, raised
+
+ADDRESS, OURS = "duty@nord.example", "alarm@kommune.example"
+TEXT = "47 Trygghetsalarm: r-12, på badet, 21:00. Svar OK 47."
+OUTGOING = Outgoing(message_id=7, number=ADDRESS, text=TEXT, key="message-7", receipt_url="")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key and certificate of 127.0.0.1, by nobody but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
+    now = dt.datetime.fromtimestamp(wall_time(), tz=START.tzinfo)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(here, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("mail") / "mail.pem"
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem))
+    return path
+
+
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MailServer]:
+    async with MailServer() as server:
+        yield server
+
+
+def provider(server: MailServer, security: str = "none", **more: str) -> email_smtp.Email:
+    settings = email_smtp.Settings(
+        host="127.0.0.1",
+        port=server.port,
+        security=security,  # type: ignore[arg-type] # one of the three
+        sender=OURS,
+        **more,
+    )
+    return email_smtp.make(settings, "")
+
+
+async def test_a_mail_says_what_a_text_says_and_nothing_more(server: MailServer) -> None:
+    accepted = await provider(server).send(OUTGOING)
+    (mail,) = server.mails
+    assert (mail.sender, mail.recipient) == (OURS, ADDRESS)
+    read = email.message_from_bytes(mail.data, policy=email.policy.default)
+    assert accepted.provider_ref == read["Message-ID"] == "<message-7@kommune.example>"
+    assert read.get_content().strip() == read["Subject"] == TEXT
+    assert (read["Auto-Submitted"], read["Importance"]) == ("auto-generated", "high")
+    assert read["Date"]
+    assert mail.data.isascii()  # not every server on the way takes more
+
+
+async def test_each_attempt_is_the_same_mail(server: MailServer) -> None:
+    channel = provider(server)
+    assert await channel.send(OUTGOING) == await channel.send(OUTGOING)
+
+
+async def test_a_long_text_is_whole_and_its_subject_short(server: MailServer) -> None:
+    long = Outgoing(message_id=7, number=ADDRESS, text=f"{TEXT}\n{TEXT}\n.\n{TEXT}", key="k", receipt_url="")
+    await provider(server).send(long)
+    read = email.message_from_bytes(server.mails[0].data, policy=email.policy.default)
+    assert len(read["Subject"]) <= 70
+    assert read.get_content().count("r-12") == 3
+
+
+@pytest.mark.parametrize(
+    ("step", "answer", "error"),
+    [
+        ("CONNECT", "421 too many", TransientError),
+        ("CONNECT", "554 no service", PermanentError),
+        ("CONNECT", "", TransientError),
+        ("CONNECT", "HTTP/1.1 400 Bad Request", TransientError),
+        ("MAIL", "451 later", TransientError),
+        ("MAIL", "550 not your address", PermanentError),
+        ("MAIL", "", TransientError),
+        ("RCPT", f"450 <{ADDRESS}> busy", TransientError),
+        ("RCPT", f"550 <{ADDRESS}> unknown", RefusedError),
+        ("RCPT", "", TransientError),
+        ("DATA", "452 full", TransientError),
+        ("DATA", "554 no", RefusedError),
+        (".", "451 later", TransientError),
+        (".", f"554 looks like: {TEXT}", RefusedError),
+        (".", "", TransientError),
+    ],
+)
+async def test_whatever_it_answers_has_a_name(
+    server: MailServer, step: str, answer: str, error: type[Exception]
+) -> None:
+    server.answers = {step: answer}
+    channel = provider(server)
+    with pytest.raises(error) as caught:
+        await channel.send(OUTGOING)
+    assert type(caught.value) is error
+    assert ADDRESS not in str(caught.value)
+    assert "r-12" not in str(caught.value)
+    assert server.mails == []
+    server.answers = {}
+    await channel.send(OUTGOING)
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "RCPT", "."])
+async def test_it_does_not_wait_for_ever(server: MailServer, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "TOTAL_S", 0.1)
+    server.answers = {step: "hang"}
+    with pytest.raises(TransientError, match="no answer within"):
+        await provider(server).send(OUTGOING)
+
+
+async def test_nobody_there(server: MailServer) -> None:
+    channel = provider(server)
+    await server.__aexit__()
+    with pytest.raises(TransientError, match="SMTPConnectError"):
+        await channel.send(OUTGOING)
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_a_password_and_a_mail_go_encrypted(
+    certificate: Path, security: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = MailServer(server_tls(certificate))
+    server.at_once_tls = security == "tls"
+    async with server:
+        await provider(server, security, username="user", password="word").send(OUTGOING)
+        assert (server.mails[0].encrypted, server.mails[0].user) == (True, "user")
+        server.answers = {"AUTH": "535 wrong"}
+        with pytest.raises(PermanentError, match="535"):
+            await provider(server, security, username="user", password="word").send(OUTGOING)
+        server.answers = {"AUTH": "454 later"}
+        with pytest.raises(TransientError, match="454"):
+            await provider(server, security, username="user", password="word").send(OUTGOING)
+
+
+async def test_a_server_that_is_another_or_has_no_tls_gets_nothing(certificate: Path, server: MailServer) -> None:
+    with pytest.raises(PermanentError, match="STARTTLS"):
+        await provider(server, "starttls").send(OUTGOING)
+    async with MailServer(server_tls(certificate)) as liar:
+        with pytest.raises(TransientError):
+            await provider(liar, "starttls").send(OUTGOING)
+        assert liar.mails == []
+    assert server.mails == []
+
+
+async def test_what_cannot_be_sent_is_refused_before_it_is_tried(server: MailServer) -> None:
+    nowhere = Outgoing(message_id=7, number="", text=TEXT, key="k", receipt_url="")
+    with pytest.raises(RefusedError, match="no address"):
+        await provider(server).send(nowhere)
+    with pytest.raises(MalformedError, match="security"):
+        provider(server, "none", username="user", password="word")
+    with pytest.raises(MalformedError, match="sender"):
+        email_smtp.make(email_smtp.Settings(host="mail.example", sender="alarm"), "")
+
+
+async def test_a_mail_that_the_server_took_is_never_delivered(server: MailServer, centre: Centre) -> None:
+    site = centre.site.site
+    phones = tuple(
+        msgspec.structs.replace(phone, email=ADDRESS if phone.id == "p-duty" else None) for phone in site.phones
+    )
+    step = Step(roles=("duty",), channels=("email",))
+    plans = (Plan(incident_class="care", steps=(step, Step(roles=("leader",)))),)
+    centre.site = Directory(msgspec.structs.replace(site, phones=phones, plans=plans), version=2)
+    sender = Sender(centre, Ways([provider(server), ObedientProvider()]), lambda name: f"https://c.example/{name}")
+    number = await raised(centre)
+    message = await message_of(centre, number)
+    await sender.send(message.id)
+    await sender.close()
+    assert [mail.recipient for mail in server.mails] == [ADDRESS]
+    message = await message_of(centre, number)
+    # The phone's number stays its name: an OK by text from it is an answer to this mail.
+    assert (message.number, message.channel, message.state) == (DUTY, "email", "sent")
+    await centre.transact(lambda tx: receipts.overdue(tx, message.id, sender.ways))
+    following = await message_of(centre, number)
+    assert (following.phone, following.channel) == ("p-leader", "sms")
