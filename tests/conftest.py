@@ -8,6 +8,9 @@ import pytest
 
 from tests.fakes.mosquitto import Mosquitto
 from tests.fakes.proxy import Proxy
+from tests.fakes.schema import use_copies
+
+use_copies()
 
 # A shell that runs us in the background has Ctrl-C ignored, and programs that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -25,6 +25,15 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without any table yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/central.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.bare_database()
+
+
 @pytest.fixture
 async def desk(store_url: str) -> AsyncIterator[DeskCentre]:
     centre = DeskCentre(store_url)

@@ -219,8 +219,8 @@ async def test_what_is_given_up_leaves_the_chain_whole(store: Store) -> None:
     store.close()
 
 
-def test_the_rows_of_an_older_store_are_chained_once_and_marked(store_url: str) -> None:
-    engine = sa.create_engine(store_url, isolation_level="AUTOCOMMIT")
+def test_the_rows_of_an_older_store_are_chained_once_and_marked(bare_url: str) -> None:
+    engine = sa.create_engine(bare_url, isolation_level="AUTOCOMMIT")
     config = Config()
     config.set_main_option("script_location", str(migrate._SCRIPTS))
     with engine.connect() as connection:
@@ -233,7 +233,7 @@ def test_the_rows_of_an_older_store_are_chained_once_and_marked(store_url: str) 
             )
     engine.dispose()
     for _ in range(2):
-        store = Store(store_url)
+        store = Store(bare_url)
         assert [row.action for row in rows(store)] == ["incident.read", "incident.read", "audit.chained"]
         assert rows(store)[2].detail == "2 rows were chained afterwards"
         verdict = store.read_now(verify)

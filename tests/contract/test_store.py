@@ -19,9 +19,9 @@ def store(store_url: str) -> Store:
     return Store(store_url)
 
 
-def test_the_migrations_make_the_tables_and_running_them_again_changes_nothing(store_url: str) -> None:
+def test_the_migrations_make_the_tables_and_running_them_again_changes_nothing(bare_url: str) -> None:
     for _ in range(2):
-        store = Store(store_url)
+        store = Store(bare_url)
         differences = store.read_now(
             lambda connection: compare_metadata(
                 MigrationContext.configure(connection, opts={"compare_type": False}), metadata

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from hub.central.store import migrate
 from tests.fakes.mosquitto import free_port
 
 _COUNT = itertools.count()
+_TEMPLATE = "ready"
 
 
 def _program(name: str) -> str:
@@ -27,6 +29,7 @@ class Postgres:
 
     def __init__(self) -> None:
         self.port = free_port()
+        self._ready = False
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._as:
@@ -46,13 +49,28 @@ class Postgres:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def new_database(self) -> str:
-        """Make an empty database and return its SQLAlchemy URL."""
+        """Make a database with the newest schema, as a copy of one, and return its SQLAlchemy URL."""
+        if not self._ready:
+            self._create(_TEMPLATE, "")
+            engine = sa.create_engine(self._url(_TEMPLATE))
+            migrate.upgrade(engine)
+            engine.dispose()
+            self._ready = True
         name = f"hub{next(_COUNT)}"
+        self._create(name, f"TEMPLATE {_TEMPLATE}")
+        return self._url(name)
+
+    def bare_database(self) -> str:
+        """Make a database without any table and return its SQLAlchemy URL."""
+        name = f"bare{next(_COUNT)}"
+        self._create(name, "")
+        return self._url(name)
+
+    def _create(self, name: str, options: str) -> None:
         engine = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name} {options}")
         engine.dispose()
-        return self._url(name)
 
     def _url(self, database: str) -> str:
         return f"postgresql+psycopg://hub@127.0.0.1:{self.port}/{database}"
