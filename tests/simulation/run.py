@@ -34,7 +34,6 @@ class Played(NamedTuple):
 
 @cache
 def _database() -> Database:
-    logging.disable(logging.CRITICAL)
     return Database()
 
 
@@ -46,8 +45,13 @@ def _collect_seldom() -> None:
 
 def play(seed: int) -> Played:
     """Play one seed in this process."""
-    world = World(_database(), script.write(seed), seed)
-    loop.run(world.play())
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # a seed is full of failures that are meant
+    try:
+        world = World(_database(), script.write(seed), seed)
+        loop.run(world.play())
+    finally:
+        logging.disable(before)
     return Played(seed, world.broken, tuple(world.trace))
 
 
