@@ -13,7 +13,7 @@ class _Server(uvicorn.Server):
     """A server that takes no signals and stops at once: uvicorn's own waits a tenth of a second for each step."""
 
     def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
         self.ended = asyncio.Event()
 
     @contextlib.contextmanager

@@ -210,11 +210,16 @@ def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | 
 
 
 def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:
-    """Return the other open incidents that a phone was told of: what a bare OK could mean."""
+    """Return the other open incidents that a phone was told of; tests do not change what a real alarm says."""
     query = (
         sa.select(incidents.c.id)
         .join(messages, messages.c.incident_id == incidents.c.id)
-        .where(incidents.c.state.in_(OPEN), incidents.c.id != number, messages.c.number == phone_number)
+        .where(
+            incidents.c.state.in_(OPEN),
+            incidents.c.id != number,
+            sa.not_(incidents.c.test),
+            messages.c.number == phone_number,
+        )
         .distinct()
         .order_by(incidents.c.id)
     )
