@@ -13,10 +13,9 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from hub.domain.clock import Now
-from hub.domain.observation import Observation
+from hub.domain.observation import Observation, Scalar
 
 LinkType = Literal["advert", "serial", "gatt", "topic"]
-Scalar = bool | int | float | str
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

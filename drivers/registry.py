@@ -10,8 +10,9 @@ from importlib.metadata import entry_points
 from types import ModuleType
 
 import drivers
-from drivers.base import Device, Manifest, Package, Scalar, Setting
+from drivers.base import Device, Manifest, Package, Setting
 from hub.domain.errors import MalformedError
+from hub.domain.observation import Scalar
 
 log = logging.getLogger(__name__)
 

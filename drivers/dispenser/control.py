@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from drivers.base import Scalar
 from hub.domain.errors import MalformedError
+from hub.domain.observation import Scalar
 
 
 class Control(NamedTuple):

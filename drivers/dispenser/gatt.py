@@ -10,7 +10,6 @@ from drivers.base import (
     Dose,
     Heard,
     Read,
-    Scalar,
     Setup,
     Subscribe,
     Write,
@@ -21,6 +20,7 @@ from drivers.dispenser.plans import PlanKeeper
 from drivers.dispenser.records import Records, status
 from hub.domain.clock import Now, TimeQuality
 from hub.domain.errors import MalformedError
+from hub.domain.observation import Scalar
 
 _UUID = "8f1e000{}-5d0c-4f6b-9a3e-6d6564697370"
 SERVICE = _UUID.format(1)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from drivers.base import NOTHING, Answer, Device, Dose, Heard, Scalar, Send, Setup
+from drivers.base import NOTHING, Answer, Device, Dose, Heard, Send, Setup
 from drivers.dispenser.codec import TIME_EVERY_S, Frame, Line, Received, frame, read_hello, set_time
 from drivers.dispenser.control import control
 from drivers.dispenser.plans import PlanKeeper
@@ -12,7 +12,7 @@ from drivers.dispenser.records import Records, Taken, status
 from hub.domain.clock import Now, TimeQuality
 from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError
-from hub.domain.observation import Observation
+from hub.domain.observation import Observation, Scalar
 
 # A quiet dispenser is asked to say hello, which shows that it is there.
 HELLO_EVERY_S = 600.0

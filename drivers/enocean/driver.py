@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from drivers.base import NOTHING, Answer, Device, Heard, Scalar, Send, Setup
+from drivers.base import NOTHING, Answer, Device, Heard, Send, Setup
 from drivers.enocean.esp3 import RADIO_ERP1, READ_BASE_ID, RESPONSE, Packet, Stream
 from drivers.enocean.profiles import KNOWN_RORGS, PROFILES, Fact, Facts, Said
 from drivers.enocean.teach_in import teach_in
 from hub.domain.clock import Now
 from hub.domain.codes import Kind
-from hub.domain.observation import Observation
+from hub.domain.observation import Observation, Scalar
 
 # A telegram is sent up to three times within 40 ms, and repeaters send it again.
 SAME_S = 0.1

@@ -8,9 +8,9 @@ numbered as they come: the specification's DB3 is 0, its DB0 is 3.
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from drivers.base import Scalar, Setting
+from drivers.base import Setting
 from hub.domain.codes import Kind
-from hub.domain.observation import Value
+from hub.domain.observation import Scalar, Value
 
 RPS, ONE_BS, FOUR_BS, VLD, UTE = 0xF6, 0xD5, 0xA5, 0xD2, 0xD4
 # Radio telegram types that a home may hold; others are counted as bad.

@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from drivers.base import NOTHING, Answer, Device, Heard, Scalar, Send, Setup
+from drivers.base import NOTHING, Answer, Device, Heard, Send, Setup
 from drivers.gsm.events import Arrived, Ended, Event, PinUsed, Polled, Trouble, Turn, Unreadable
 from drivers.gsm.modem import Modem
 from drivers.gsm.parts import Parts, Text
@@ -13,7 +13,7 @@ from drivers.gsm.patterns import meanings
 from drivers.gsm.state import load
 from hub.domain.clock import UTC, Now, TimeQuality
 from hub.domain.codes import Kind
-from hub.domain.observation import Observation, Value
+from hub.domain.observation import Observation, Scalar, Value
 
 MODEM = "modem"
 # No text is older than this project, and no service centre is far ahead of a clock that is right.

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from drivers.base import Scalar
 from drivers.radar60.codec import frame
 from drivers.radar60.table import ANSWER, QUERY, SETTINGS, SETTINGS_CONTROL, Row
+from hub.domain.observation import Scalar
 
 # A radar answers within some tens of milliseconds; writing often is said to jam it.
 ANSWER_S = 2.0

@@ -6,6 +6,7 @@ import json
 import sys
 
 from firmware_sim.control import Control, ControlError
+from firmware_sim.typed import pair
 
 _DESCRIPTION = """\
 Make something happen to a device of a running `hub-sim world` (the demo has one):
@@ -33,7 +34,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _run(given: argparse.Namespace) -> int:
     try:
-        arguments = dict(_pair(text) for text in given.argument)
+        arguments = dict(pair(text) for text in given.argument)
         answer = asyncio.run(_do(given, arguments))
     except ConnectionRefusedError:
         print(f"hub-sim do: no home listens on port {given.port}", file=sys.stderr)  # noqa: T201 -- a command's answer
@@ -43,16 +44,6 @@ def _run(given: argparse.Namespace) -> int:
         return 1
     print(json.dumps(answer))  # noqa: T201 -- a command's answer
     return 0
-
-
-def _pair(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"{text!r}: write KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
 
 
 async def _do(given: argparse.Namespace, arguments: dict[str, object]) -> dict[str, object]:

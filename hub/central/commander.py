@@ -18,8 +18,9 @@ from hub.central.centre import Centre, Tx
 from hub.central.store.tables import commands
 from hub.domain.errors import HubError, MalformedError, TransientError
 from hub.domain.ids import uuid7
+from hub.domain.observation import Scalar
 from hub.wire import command, topics
-from hub.wire.command import Command, Scalar
+from hub.wire.command import Command
 from hub.wire.envelope import Event
 from hub.wire.mqtt import MqttLink
 from hub.wire.topics import Channel

@@ -4,9 +4,9 @@ import argparse
 
 import msgspec
 
-from drivers.base import Scalar
 from hub.cli.table import Command, Parser, login, now, store_option
 from hub.domain.errors import MalformedError
+from hub.domain.observation import Scalar
 
 
 def _tell(args: argparse.Namespace) -> int:

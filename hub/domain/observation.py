@@ -7,6 +7,8 @@ import msgspec
 
 from hub.domain.codes import Kind
 
+# What a setting or an argument of a command is.
+Scalar = bool | int | float | str
 # A number, string, bool, object or null, as the wire contract has it.
 Value = float | int | str | bool | dict[str, Any] | None
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from drivers import registry
-from drivers.base import NOTHING, Action, Answer, Commanded, Driver, Scalar
+from drivers.base import NOTHING, Action, Answer, Commanded, Driver
 from hub.domain.clock import Clock, Now
 from hub.domain.errors import MalformedError, TransientError
+from hub.domain.observation import Scalar
 from hub.edge.configuration import Task
 from hub.edge.links.state import LinkState
 from hub.edge.recorder import Recorder

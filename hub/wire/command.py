@@ -9,8 +9,7 @@ import msgspec
 
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
-
-Scalar = bool | int | float | str
+from hub.domain.observation import Scalar
 
 # How long the broker keeps a command for a hub that is not there.
 EXPIRY_S = 30

@@ -5,8 +5,8 @@ from typing import Literal
 import msgspec
 
 from hub.domain.errors import MalformedError
+from hub.domain.observation import Scalar
 
-Scalar = bool | int | float | str
 LinkKind = Literal["ble", "serial", "mqtt"]
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from firmware_sim.devices import kinds
 from firmware_sim.handheld.conversation import DEVICE, talk
 from firmware_sim.home import Home, HomeError, specs_of
 from firmware_sim.process import port_number
+from firmware_sim.typed import value
 
 _DESCRIPTION = """\
 Hold one simulated device in your hands: each thing that can happen to it is a button on the screen, from a
@@ -97,19 +97,14 @@ def _table(kind: str, settings: list[str]) -> dict[str, object]:
     if family in _ADDRESS:
         table["address"] = _ADDRESS[family]
     for text in settings:
-        key, equals, value = text.partition("=")
+        key, equals, written = text.partition("=")
         if not equals:
             raise HomeError(f"--set {text!r}: write KEY=VALUE")
-        table[key] = value_of(key, value)
+        table[key] = value_of(key, written)
     return table
 
 
 def value_of(key: str, text: str) -> object:
     """Read a setting: JSON where it is a number, true or false, else a text. Some texts are all digits."""
-    if key in _TEXTS:
-        return text
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, bool | int | float) else text
+    read = text if key in _TEXTS else value(text)
+    return read if isinstance(read, bool | int | float) else text

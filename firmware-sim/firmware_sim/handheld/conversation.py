@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 
 from firmware_sim.home import Home
+from firmware_sim.typed import pair
 
 DEVICE = "device"
 
@@ -12,15 +13,8 @@ DEVICE = "device"
 async def say(home: Home, line: str) -> str:
     """Do what a line says (``event code=17``) and return what the device answers, or why it cannot."""
     word, *pairs = line.split()
-    arguments: dict[str, object] = {}
-    for pair in pairs:
-        key, _, value = pair.partition("=")
-        try:
-            arguments[key] = json.loads(value)
-        except ValueError:
-            arguments[key] = value
     try:
-        answer = await home.do(DEVICE, word, arguments)
+        answer = await home.do(DEVICE, word, dict(pair(text) for text in pairs))
     except ValueError as error:
         return str(error)
     return json.dumps(dict(answer)) if answer else "done"

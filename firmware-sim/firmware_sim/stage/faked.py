@@ -2,7 +2,8 @@
 
 Python waits for a lock with a time limit by ``sem_clockwait``, which libfaketime 0.9.10 (Debian 12) leaves alone:
 it is told a deadline of the faked clock and goes by the machine's, so the limit never comes. Here such a wait
-looks again and again instead. Nothing else is changed.
+sleeps on a bell instead, which libfaketime does time: a release rings it, and so does SIGCONT after the clock
+has leapt. Nothing else is changed.
 """
 
 import os
@@ -28,7 +29,8 @@ class _Waiter:
         clock = SystemClock()
         end_s = clock.mono_s() + timeout
         # Waits without running: whoever looks for quiet would never find it beside a loop that looks again.
-        self._bell = os.eventfd(0)
+        if self._bell is None:
+            self._bell = os.eventfd(0)
         with select.epoll() as waiting:
             waiting.register(self._bell, select.EPOLLIN)
             while not (taken := self._lock.acquire(blocking=False)) and clock.mono_s() < end_s:

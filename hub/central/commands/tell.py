@@ -13,7 +13,7 @@ from hub.central.store.engine import Store
 from hub.central.store.tables import commands
 from hub.domain.clock import Now, boottime
 from hub.domain.errors import PermanentError
-from hub.wire.command import Scalar
+from hub.domain.observation import Scalar
 
 _LOOK_S = 0.2
 # The centre's own limit is 45 s; a few more for it to be noted.

@@ -107,9 +107,7 @@ def failed(tx: Tx, message_id: int, attempt_id: int | None, fault: Fault, ways: 
 def not_delivered(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str, ways: Ways) -> None:
     """The provider took an attempt and reports that it failed: the next provider has its turn."""
     if attempt.state == MessageState.SENT:
-        attempts.change(
-            tx, attempt.id, state=MessageState.UNDELIVERABLE, reason=reason, final=True, ended_at=tx.now.utc
-        )
+        _never(tx, attempt, reason)
         if _go_on(tx, row, ways, reason=reason):
             _note(tx, row, "send_failed", reason)
 
@@ -117,9 +115,7 @@ def not_delivered(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str, w
 def not_taken(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str) -> None:
     """The phone rang and nobody took the call: the next person has their turn, not the next provider."""
     if attempt.state == MessageState.SENT:
-        attempts.change(
-            tx, attempt.id, state=MessageState.UNDELIVERABLE, reason=reason, final=True, ended_at=tx.now.utc
-        )
+        _never(tx, attempt, reason)
         attempts.withdraw(tx, row.id, MessageState.CANCELLED, reason)
         _ended(tx, row, attempts.settle(tx, row.id, reason=reason), reason)
 
@@ -231,6 +227,11 @@ def _go_on(tx: Tx, row: sa.Row[Any], ways: Ways, **columns: object) -> bool:
     else:
         clockwork.schedule(tx, step.at, SEND, str(row.id))
     return True
+
+
+def _never(tx: Tx, attempt: sa.Row[Any], reason: str) -> None:
+    ended = {"reason": reason, "final": True, "ended_at": tx.now.utc}
+    attempts.change(tx, attempt.id, state=MessageState.UNDELIVERABLE, **ended)
 
 
 def _needed(tx: Tx, row: sa.Row[Any]) -> bool:

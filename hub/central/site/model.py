@@ -4,7 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from hub.wire.config import LinkConfig, Scalar
+from hub.domain.observation import Scalar
+from hub.wire.config import LinkConfig
 
 IncidentClass = Literal["care", "technical"]
 PhoneKind = Literal["mobile", "landline"]

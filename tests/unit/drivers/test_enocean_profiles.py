@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from drivers.base import Answer, Device, Scalar, Setup
+from drivers.base import Answer, Device, Setup
 from drivers.enocean import open_driver
 from drivers.enocean.driver import EnOceanDriver
 from drivers.enocean.esp3 import packet
@@ -12,6 +12,7 @@ from drivers.enocean.profiles import PROFILES
 from drivers.enocean.teach_in import teach_in
 from hub.domain.codes import Kind, Lane, lane
 from hub.domain.errors import MalformedError
+from hub.domain.observation import Scalar
 from tests.unit.drivers.test_enocean_driver import PENDANT, now, radio
 
 SENDER = "0198AABB"

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from drivers.base import Answer, Scalar, Send, Setup
+from drivers.base import Answer, Send, Setup
 from hub.domain.clock import Now, SystemClock
 from hub.domain.codes import Kind, Lane
 from hub.domain.errors import MalformedError, TransientError
+from hub.domain.observation import Scalar
 from hub.edge.commands import Commands
 from hub.edge.configuration import Task
 from hub.edge.journal import Limits
