@@ -48,7 +48,10 @@ def make_site(language: Language = "nb") -> Directory:
     return Directory(
         Site(
             site=Settings(name="Test", language=language),
-            phones=(Phone(id="p-duty", number=DUTY), Phone(id="p-leader", number=LEADER)),
+            phones=(
+                Phone(id="p-duty", number=DUTY, email="duty@centre.example"),
+                Phone(id="p-leader", number=LEADER),
+            ),
             zones=(Zone(id="nord-1", last_resort="p-leader"),),
             rota=tuple(shifts),
             plans=plans,
