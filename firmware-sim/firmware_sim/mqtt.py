@@ -19,10 +19,11 @@ _HOST = "127.0.0.1"
 
 
 class Will(NamedTuple):
-    """What the broker says, retained, when the connection ends without a word."""
+    """What the broker says when the connection ends without a word."""
 
     topic: str
     payload: bytes
+    retain: bool = True
 
 
 class Connection:
@@ -76,7 +77,7 @@ class Connection:
         client.on_socket_register_write = lambda *_: self._want_write(wanted=True)
         client.on_socket_unregister_write = lambda *_: self._want_write(wanted=False)
         if self._will is not None:
-            client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
         client.connect(_HOST, port, _KEEPALIVE_S, clean_start=True)
         found = client.socket()
         if not isinstance(found, socket.socket):

@@ -2,25 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from firmware_sim.errors import Unfit
 from firmware_sim.faults import Faults
+from firmware_sim.mqtt import Will
 from firmware_sim.process import Tasks
 
 _KEEPALIVE_S = 10
 _SOONEST_S, _LATEST_S = 1, 5
-
-
-class Will(NamedTuple):
-    """What the broker publishes when the client is gone without a word."""
-
-    topic: str
-    payload: bytes
-    retain: bool
 
 
 def address_of(text: str) -> tuple[str, int]:

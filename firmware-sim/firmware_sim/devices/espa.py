@@ -10,11 +10,9 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from firmware_sim.devices.base import Action, Arguments, Place, Spec, faults_of
+from firmware_sim.devices.base import Action, Arguments, Place, Spec
+from firmware_sim.devices.cable import Cable
 from firmware_sim.errors import Unfit
-from firmware_sim.faults import Faults
-from firmware_sim.port import Port
-from firmware_sim.process import Tasks
 
 _SOH, _STX, _ETX, _EOT, _ENQ, _ACK, _NAK = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x15
 _RS, _US = b"\x1e", b"\x1f"
@@ -45,15 +43,12 @@ class ControlStation:
     """
 
     def __init__(self, name: str, path: Path, poll_s: float, answer_s: float, *, even: bool) -> None:
-        self._name = name
-        self._port = Port(path, self._received)
+        self._cable = Cable(name, path, self._received)
         self._poll_s, self._answer_s, self._even = poll_s, answer_s, even
         self._answers: asyncio.Queue[int] = asyncio.Queue()
         self._waiting: deque[bytes] = deque()
         self._something = asyncio.Event()
-        self._faults = Faults()
         self._dice = random.Random(name)
-        self._tasks = Tasks()
         self._wrong = self._deaf = 0
         self._endless = self._mute = self._half = False
         self.counts = {"polls": 0, "acknowledged": 0, "refused": 0, "unanswered": 0}
@@ -70,25 +65,22 @@ class ControlStation:
             "speak": self._speak,
             "garbage": self._garbage,
             "state": self._state,
-            "vanish": self._vanish,
-            "return": self._return,
-            "fault": self._fault,
+            **self._cable.actions,
         }
 
     @property
     def port(self) -> tuple[str, Path] | None:
         """Return the name and path of its serial port."""
-        return self._name, self._port.path
+        return self._cable.port
 
     async def start(self) -> None:
         """Switch it on."""
-        self._port.appear()
-        self._tasks.start(self._run(), "control station")
+        self._cable.plug_in()
+        self._cable.tasks.start(self._run(), "control station")
 
     async def stop(self) -> None:
         """Switch it off."""
-        await self._tasks.stop()
-        self._port.vanish()
+        await self._cable.stop()
 
     # ---- The dialogue ------------------------------------------------------------------------------------
 
@@ -156,11 +148,7 @@ class ControlStation:
             return None
 
     def _write(self, data: bytes) -> None:
-        for sending in self._faults.apply(data):
-            out = sending.frame
-            if self._even:
-                out = bytes(octet | (octet.bit_count() % 2) << 7 for octet in out)
-            self._port.write(out)
+        self._cable.send(bytes(octet | (octet.bit_count() % 2) << 7 for octet in data) if self._even else data)
 
     def _received(self, data: bytes) -> None:
         for octet in data:
@@ -216,19 +204,10 @@ class ControlStation:
         self._mute = False
 
     async def _garbage(self, _arguments: Arguments) -> None:
-        self._port.write(self._dice.randbytes(30))
+        self._cable.write(self._dice.randbytes(30))
 
     async def _state(self, _arguments: Arguments) -> Mapping[str, object]:
         return {**self.counts, "waiting": len(self._waiting)}
-
-    async def _vanish(self, _arguments: Arguments) -> None:
-        self._port.vanish()
-
-    async def _return(self, _arguments: Arguments) -> None:
-        self._port.appear()
-
-    async def _fault(self, arguments: Arguments) -> None:
-        self._faults = faults_of(arguments)
 
 
 def _text(arguments: Arguments, key: str, default: str) -> str:

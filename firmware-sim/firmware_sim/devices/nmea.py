@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from firmware_sim.clock import Clock, utc
-from firmware_sim.devices.base import Action, Arguments, Place, Spec, faults_of, whole
+from firmware_sim.devices.base import Action, Arguments, Place, Spec, whole
+from firmware_sim.devices.cable import Cable
 from firmware_sim.errors import Unfit
-from firmware_sim.faults import Faults
-from firmware_sim.port import Port
-from firmware_sim.process import Tasks
 
 #: Metres in one degree of latitude.
 _DEGREE_M = 111_195.0
@@ -51,12 +49,9 @@ class Receiver:
     """
 
     def __init__(self, name: str, path: Path, clock: Clock, talker: str, period_s: float) -> None:
-        self._name = name
-        self._port = Port(path, lambda _data: None)
+        self._cable = Cable(name, path)
         self._clock, self._talker, self._period_s = clock, talker, period_s
-        self._faults = Faults()
         self._dice = random.Random(name)
-        self._tasks = Tasks()
         self.lat, self.lon, self._hdop = _LAT, _LON, 1.2
         self._has_fix = True
         self._cut = 0
@@ -74,25 +69,22 @@ class Receiver:
             "poor": self._poor,
             "garbage": self._garbage,
             "state": self._state,
-            "vanish": self._vanish,
-            "return": self._return,
-            "fault": self._fault,
+            **self._cable.actions,
         }
 
     @property
     def port(self) -> tuple[str, Path] | None:
         """Return the name and path of its serial port."""
-        return self._name, self._port.path
+        return self._cable.port
 
     async def start(self) -> None:
         """Switch it on."""
-        self._port.appear()
-        self._tasks.start(self._talk(), "receiver")
+        self._cable.plug_in()
+        self._cable.tasks.start(self._talk(), "receiver")
 
     async def stop(self) -> None:
         """Switch it off."""
-        await self._tasks.stop()
-        self._port.vanish()
+        await self._cable.stop()
 
     async def _talk(self) -> None:
         while True:
@@ -116,15 +108,7 @@ class Receiver:
         if self._cut:
             self._cut -= 1
             data = data[: self._dice.randrange(2, len(data) - 4)]
-        for sending in self._faults.apply(data):
-            if sending.after_s:
-                self._tasks.start(self._later(sending.after_s, sending.frame), "late sentence")
-            else:
-                self._port.write(sending.frame)
-
-    async def _later(self, after_s: float, data: bytes) -> None:
-        await asyncio.sleep(after_s)
-        self._port.write(data)
+        self._cable.send(data)
 
     # ---- What can be done to it --------------------------------------------------------------------------
 
@@ -165,19 +149,10 @@ class Receiver:
         self._hdop = _number(arguments, "hdop", 12.5, 99)
 
     async def _garbage(self, _arguments: Arguments) -> None:
-        self._port.write(self._dice.randbytes(40))
+        self._cable.write(self._dice.randbytes(40))
 
     async def _state(self, _arguments: Arguments) -> Mapping[str, object]:
         return {"lat": self.lat, "lon": self.lon, "fix": self._has_fix}
-
-    async def _vanish(self, _arguments: Arguments) -> None:
-        self._port.vanish()
-
-    async def _return(self, _arguments: Arguments) -> None:
-        self._port.appear()
-
-    async def _fault(self, arguments: Arguments) -> None:
-        self._faults = faults_of(arguments)
 
 
 def _number(arguments: Arguments, key: str, default: float, most: float) -> float:

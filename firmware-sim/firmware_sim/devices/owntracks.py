@@ -11,7 +11,8 @@ from pathlib import Path
 from firmware_sim.clock import Clock
 from firmware_sim.devices.base import Action, Arguments, Place, Spec, faults_of, whole
 from firmware_sim.errors import Unfit
-from firmware_sim.publisher import Publisher, Will
+from firmware_sim.mqtt import Will
+from firmware_sim.publisher import Publisher
 
 #: A square in Oslo where nobody lives.
 _LAT, _LON = 59.9111, 10.7503

@@ -9,10 +9,8 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from firmware_sim.devices.base import Action, Arguments, Place, Spec, faults_of
-from firmware_sim.faults import Faults
-from firmware_sim.port import Port
-from firmware_sim.process import Tasks
+from firmware_sim.devices.base import Action, Arguments, Place, Spec
+from firmware_sim.devices.cable import Cable
 
 _HEAD, _TAIL = b"\x53\x59", b"\x54\x43"
 _SHORTEST = 9
@@ -43,13 +41,10 @@ class Radar:
     """
 
     def __init__(self, name: str, path: Path, heartbeat_s: float, report_s: float = _REPORT_S) -> None:
-        self._name = name
-        self._port = Port(path, self._received)
+        self._cable = Cable(name, path, self._received)
         self._heartbeat_s, self._report_s = heartbeat_s, report_s
         self._buffer = bytearray()
-        self._faults = Faults()
         self._dice = random.Random(name)
-        self._tasks = Tasks()
         self._mute = self._stuck = self._refusing = False
         self._states = dict.fromkeys((_PRESENCE, _MOTION, _FALL, _STILL), 0)
         self.settings = dict(FACTORY)
@@ -70,40 +65,28 @@ class Radar:
             "mute": self._fall_silent,
             "speak": self._speak,
             "state": self._state,
-            "vanish": self._vanish,
-            "return": self._return,
-            "fault": self._fault,
+            **self._cable.actions,
         }
 
     @property
     def port(self) -> tuple[str, Path] | None:
         """Return the name and path of its serial port."""
-        return self._name, self._port.path
+        return self._cable.port
 
     async def start(self) -> None:
         """Switch it on."""
-        self._port.appear()
+        self._cable.plug_in()
         self._send(*_STARTED)
-        self._tasks.start(self._beat(), "heartbeat")
-        self._tasks.start(self._report(), "report")
+        self._cable.tasks.start(self._beat(), "heartbeat")
+        self._cable.tasks.start(self._report(), "report")
 
     async def stop(self) -> None:
         """Switch it off."""
-        await self._tasks.stop()
-        self._port.vanish()
+        await self._cable.stop()
 
     def _send(self, control: int, command: int, data: bytes) -> None:
-        if self._mute:
-            return
-        for sending in self._faults.apply(frame(control, command, data)):
-            if sending.after_s:
-                self._tasks.start(self._later(sending.after_s, sending.frame), "late frame")
-            else:
-                self._port.write(sending.frame)
-
-    async def _later(self, after_s: float, data: bytes) -> None:
-        await asyncio.sleep(after_s)
-        self._port.write(data)
+        if not self._mute:
+            self._cable.send(frame(control, command, data))
 
     async def _beat(self) -> None:
         while True:
@@ -176,7 +159,7 @@ class Radar:
     async def _reboot(self, _arguments: Arguments) -> None:
         """Lose power in the middle of a frame; come back with nothing remembered."""
         half = frame(*_PRESENCE, bytes([self._states[_PRESENCE]]))
-        self._port.write(half[: len(half) // 2])
+        self._cable.write(half[: len(half) // 2])
         self._states = dict.fromkeys(self._states, 0)
         self._stuck = False
         self._buffer.clear()
@@ -184,13 +167,13 @@ class Radar:
         self._send(*_STARTED)
 
     async def _garbage(self, _arguments: Arguments) -> None:
-        self._port.write(self._dice.randbytes(40))
+        self._cable.write(self._dice.randbytes(40))
 
     async def _wrong_checksum(self, _arguments: Arguments) -> None:
         """Send one fall report whose checksum does not fit."""
         wrong = bytearray(frame(*_FALL, b"\x01"))
         wrong[-3] ^= 0x01
-        self._port.write(bytes(wrong))
+        self._cable.write(bytes(wrong))
 
     async def _fall_silent(self, _arguments: Arguments) -> None:
         self._mute = True
@@ -200,15 +183,6 @@ class Radar:
 
     async def _state(self, _arguments: Arguments) -> Mapping[str, object]:
         return {f"{command:02X}": data.hex() for command, data in self.settings.items()}
-
-    async def _vanish(self, _arguments: Arguments) -> None:
-        self._port.vanish()
-
-    async def _return(self, _arguments: Arguments) -> None:
-        self._port.appear()
-
-    async def _fault(self, arguments: Arguments) -> None:
-        self._faults = faults_of(arguments)
 
 
 def _make(spec: Spec, place: Place) -> Radar:

@@ -14,7 +14,8 @@ from typing import cast
 from firmware_sim.clock import Clock, utc
 from firmware_sim.devices.base import Action, Arguments, Place, Spec, faults_of, whole
 from firmware_sim.errors import Unfit
-from firmware_sim.publisher import Publisher, Will
+from firmware_sim.mqtt import Will
+from firmware_sim.publisher import Publisher
 
 _ONLINE, _OFFLINE = b'{"state":"online"}', b'{"state":"offline"}'
 _GARBAGE = b'{"water_leak":tr\xff\x00'

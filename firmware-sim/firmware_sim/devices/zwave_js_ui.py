@@ -11,7 +11,8 @@ from typing import cast
 
 from firmware_sim.clock import Clock
 from firmware_sim.devices.base import Action, Arguments, Place, Spec, faults_of, whole
-from firmware_sim.publisher import Publisher, Will
+from firmware_sim.mqtt import Will
+from firmware_sim.publisher import Publisher
 
 _GARBAGE = b'{"time":17764394'
 _LATE_S = 90

@@ -7,9 +7,10 @@ from pathlib import Path
 from firmware_sim.ble.controller import Air
 from firmware_sim.clock import Clock
 from firmware_sim.errors import Unfit
+from firmware_sim.mqtt import Will
 from firmware_sim.port import Port
 from firmware_sim.process import Tasks
-from firmware_sim.publisher import Publisher, Will
+from firmware_sim.publisher import Publisher
 from firmware_sim.replay.radio import Connected, Sender
 from firmware_sim.replay.tape import Frame, Tape
 

@@ -7,12 +7,10 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from firmware_sim.devices.base import Action, Arguments, faults_of, whole
+from firmware_sim.devices.base import Action, Arguments, whole
+from firmware_sim.devices.cable import Cable
 from firmware_sim.devices.dispenser.model import Dispenser
 from firmware_sim.devices.dispenser.record import opened_frame, serial_frame
-from firmware_sim.faults import Faults
-from firmware_sim.port import Port
-from firmware_sim.process import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +40,15 @@ class LineDispenser:
         self._name = name
         self._alive_s = alive_s
         self._resend_s = resend_s
-        self._port = Port(path, self._received)
+        self._cable = Cable(name, path, self._received)
         self._buffer = bytearray()
-        self._faults = Faults()
-        self._tasks = Tasks()
         self._told = 0
         self.bad_frames = 0
         dispenser.on_new(self._tell_new)
         self.actions: Mapping[str, Action] = {
             **dispenser.actions,
-            "vanish": self._vanish,
+            **self._cable.actions,
             "return": self._return,
-            "fault": self._fault,
             "brown_out": self._brown_out,
             "garbage": self._garbage,
         }
@@ -61,30 +56,21 @@ class LineDispenser:
     @property
     def port(self) -> tuple[str, Path] | None:
         """Return the name and path of its serial port."""
-        return self._name, self._port.path
+        return self._cable.port
 
     async def start(self) -> None:
         """Plug it in: it says who it is."""
-        self._port.appear()
+        self._cable.plug_in()
         self._hello(b"")
-        self._tasks.start(self._resend(), "resend")
-        self._tasks.start(self._alive(), "alive")
+        self._cable.tasks.start(self._resend(), "resend")
+        self._cable.tasks.start(self._alive(), "alive")
 
     async def stop(self) -> None:
         """Pull it out."""
-        await self._tasks.stop()
-        self._port.vanish()
+        await self._cable.stop()
 
     def _send(self, kind: int, body: bytes) -> None:
-        for sending in self._faults.apply(serial_frame(kind, body)):
-            if sending.after_s:
-                self._tasks.start(self._later(sending.after_s, sending.frame), "late frame")
-            else:
-                self._port.write(sending.frame)
-
-    async def _later(self, after_s: float, frame: bytes) -> None:
-        await asyncio.sleep(after_s)
-        self._port.write(frame)
+        self._cable.send(serial_frame(kind, body))
 
     def _tell(self, after_seq: int) -> None:
         for record in self._dispenser.unacknowledged(after_seq):
@@ -134,7 +120,7 @@ class LineDispenser:
             log.warning("%s: frame skipped: %s", self._name, error)
 
     def _acknowledge(self, body: bytes) -> None:
-        if not self._faults.hears():
+        if not self._cable.faults.hears():
             return
         self._dispenser.acknowledged(struct.unpack("<I", body)[0])
 
@@ -150,24 +136,18 @@ class LineDispenser:
         texts = (text.encode() for text in _ABOUT)
         self._send(_HELLO, b"".join(bytes([len(text)]) + text for text in texts))
 
-    async def _vanish(self, _arguments: Arguments) -> None:
-        self._port.vanish()
-
     async def _return(self, _arguments: Arguments) -> None:
-        self._port.appear()
+        self._cable.plug_in()
         self._hello(b"")
 
     async def _brown_out(self, arguments: Arguments) -> None:
         """Lose power in the middle of a frame, and start again."""
         frame = serial_frame(_STATUS, self._dispenser.status().encoded())
-        self._port.write(frame[: len(frame) // 2])
+        self._cable.write(frame[: len(frame) // 2])
         await self._dispenser.actions["power_cut"](arguments)
         self._hello(b"")
 
     async def _garbage(self, arguments: Arguments) -> None:
         """Send what faulty firmware sends: bytes without sense."""
         size = whole(arguments, "bytes", 1, _MOST_GARBAGE, 100)
-        self._port.write(random.Random(whole(arguments, "seed", 0, 2**31, 0)).randbytes(size))
-
-    async def _fault(self, arguments: Arguments) -> None:
-        self._faults = faults_of(arguments)
+        self._cable.write(random.Random(whole(arguments, "seed", 0, 2**31, 0)).randbytes(size))

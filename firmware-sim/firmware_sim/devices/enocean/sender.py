@@ -147,4 +147,4 @@ class Sender:
         self._in_range = True
 
     async def _fault(self, arguments: Arguments) -> None:
-        self._stick.faults = faults_of(arguments)
+        self._stick.cable.faults = faults_of(arguments)

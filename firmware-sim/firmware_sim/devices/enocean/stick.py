@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from firmware_sim.devices.base import Action, Arguments, whole
+from firmware_sim.devices.cable import Cable
 from firmware_sim.devices.enocean.esp3 import COMMON_COMMAND, HEADER_BYTES, RESPONSE, SYNC, crc8, packet
 from firmware_sim.devices.enocean.telegrams import Telegram
-from firmware_sim.faults import Faults
-from firmware_sim.port import Port
-from firmware_sim.process import Tasks
 
 _CO_RD_IDBASE = 0x08
 _RET_OK, _RET_NOT_SUPPORTED = 0x00, 0x02
@@ -28,40 +26,35 @@ class Stick:
     """The USB stick: reports what it hears and answers the commands of its host."""
 
     def __init__(self, name: str, path: Path, base_id: bytes = b"\xff\x9c\x21\x00") -> None:
-        self._name = name
-        self._port = Port(path, self._received)
+        self.cable = Cable(name, path, self._received)
         self._base_id = base_id
         self._buffer = bytearray()
-        self._tasks = Tasks()
-        self.faults = Faults()
         self.actions: Mapping[str, Action] = {
-            "vanish": self._vanish,
-            "return": self._return,
+            **self.cable.actions,
             "garbage": self._garbage,
         }
 
     @property
     def port(self) -> tuple[str, Path] | None:
         """Return the name and path of its serial port."""
-        return self._name, self._port.path
+        return self.cable.port
 
     async def start(self) -> None:
         """Plug it in."""
-        self._port.appear()
+        self.cable.plug_in()
 
     async def stop(self) -> None:
         """Pull it out."""
-        await self._tasks.stop()
-        self._port.vanish()
+        await self.cable.stop()
 
     def hear(self, telegram: Telegram, sender: bytes, dbm: int = 45, repeaters: int = 0) -> None:
         """Report a telegram, as often as it is sent on the air: by the device, and by each repeater."""
-        self._tasks.start(self._report(telegram, sender, dbm, repeaters), "telegram")
+        self.cable.tasks.start(self._report(telegram, sender, dbm, repeaters), "telegram")
 
     def brown_out(self, telegram: Telegram, sender: bytes) -> None:
         """Report half a telegram: the supply fails in the middle, and is there again."""
         frame = telegram.erp1(sender)
-        self._port.write(frame[: len(frame) // 2])
+        self.cable.write(frame[: len(frame) // 2])
 
     async def _report(self, telegram: Telegram, sender: bytes, dbm: int, repeaters: int) -> None:
         told_s = 0.0
@@ -75,24 +68,16 @@ class Stick:
             self._pass_on(telegram._replace(status=status).erp1(sender, dbm))
 
     def _pass_on(self, frame: bytes) -> None:
-        for sending in self.faults.apply(frame):
-            if sending.after_s:
-                self._tasks.start(self._later(sending.after_s, sending.frame), "late frame")
-            else:
-                self._port.write(sending.frame)
-
-    async def _later(self, after_s: float, frame: bytes) -> None:
-        await asyncio.sleep(after_s)
-        self._port.write(frame)
+        self.cable.send(frame)
 
     def _received(self, data: bytes) -> None:
         self._buffer += data
         while command := self._next_command():
             if command[0] == _CO_RD_IDBASE:
                 # The optional byte tells how often the base id may still be changed: 10 times when new.
-                self._port.write(packet(RESPONSE, bytes([_RET_OK]) + self._base_id, b"\x0a"))
+                self.cable.write(packet(RESPONSE, bytes([_RET_OK]) + self._base_id, b"\x0a"))
             else:
-                self._port.write(packet(RESPONSE, bytes([_RET_NOT_SUPPORTED])))
+                self.cable.write(packet(RESPONSE, bytes([_RET_NOT_SUPPORTED])))
 
     def _next_command(self) -> bytes:
         """Take the next whole command from the buffer; anything that is none is skipped."""
@@ -114,13 +99,7 @@ class Stick:
                 return body[:data_bytes]
         return b""
 
-    async def _vanish(self, _arguments: Arguments) -> None:
-        self._port.vanish()
-
-    async def _return(self, _arguments: Arguments) -> None:
-        self._port.appear()
-
     async def _garbage(self, arguments: Arguments) -> None:
         """Write noise, as firmware does that has lost its way; the seed makes it repeatable."""
         noise = random.Random(whole(arguments, "seed", 0, 2**63, 0))
-        self._port.write(noise.randbytes(whole(arguments, "bytes", 1, 4096, 64)))
+        self.cable.write(noise.randbytes(whole(arguments, "bytes", 1, 4096, 64)))

@@ -12,12 +12,10 @@ from typing import NamedTuple
 
 from firmware_sim.clock import Clock
 from firmware_sim.devices.base import Action
+from firmware_sim.devices.cable import Cable
 from firmware_sim.devices.gsm import pdu
 from firmware_sim.devices.gsm.network import Network
 from firmware_sim.devices.gsm.sim import Sim
-from firmware_sim.faults import Faults
-from firmware_sim.port import Port
-from firmware_sim.process import Tasks
 
 _ESC, _CTRL_Z = 0x1B, 0x1A
 _BOOT_S = 0.05
@@ -55,14 +53,11 @@ class GsmModem:
     def __init__(
         self, name: str, path: Path, clock: Clock, sim: Sim, *, capacity: int = 20, stores_reports: bool = True
     ) -> None:
-        self._name = name
-        self._port = Port(path, self._received)
+        self.cable = Cable(name, path, self._received)
         self.sim = sim
         self._capacity = capacity
         self._stores_reports = stores_reports
         self.network = Network(clock, self.deliver)
-        self.faults = Faults()
-        self._tasks = Tasks()
         self._memory: dict[int, Cell] = {}
         self._reference = 0
         # What an operator of the simulator changes.
@@ -96,34 +91,33 @@ class GsmModem:
     @property
     def port(self) -> tuple[str, Path] | None:
         """Return the name and path of its serial port."""
-        return self._name, self._port.path
+        return self.cable.port
 
     async def start(self) -> None:
         """Switch it on. Does nothing when it is: several devices of a home may have it."""
-        if self._port.present:
+        if self.cable.plugged_in:
             return
-        self._port.appear()
-        self._tasks.start(self._boot(), "boot")
+        self.cable.plug_in()
+        self.cable.tasks.start(self._boot(), "boot")
 
     async def stop(self) -> None:
         """Pull it out."""
-        await self._tasks.stop()
-        self._port.vanish()
+        await self.cable.stop()
 
     def vanish(self) -> None:
         """Pull the stick out; it has no power then."""
-        self._port.vanish()
+        self.cable.pull_out()
         self.lose_power()
 
     def appear(self) -> None:
         """Put the stick back."""
-        self._port.appear()
+        self.cable.plug_in()
         self.restart()
 
     def restart(self) -> None:
         """Lose all settings and start again, in the middle of whatever is going on."""
         self.lose_power()
-        self._tasks.start(self._boot(), "boot")
+        self.cable.tasks.start(self._boot(), "boot")
 
     def lose_power(self) -> None:
         """Forget everything but the memory and the card."""
@@ -153,21 +147,13 @@ class GsmModem:
             self._send(f"\r\n{line}\r\n".encode("ascii"))
 
     def _send(self, data: bytes) -> None:
-        for sending in self.faults.apply(data):
-            if sending.after_s:
-                self._tasks.start(self._later(sending.after_s, sending.frame), "late line")
-            else:
-                self._port.write(sending.frame)
-
-    async def _later(self, after_s: float, data: bytes) -> None:
-        await asyncio.sleep(after_s)
-        self._port.write(data)
+        self.cable.send(data)
 
     def _received(self, data: bytes) -> None:
         if not self._up or self.silent:
             return
         if self._echo:
-            self._port.write(data)
+            self.cable.write(data)
         for octet in data:
             if self._message is not None:
                 self._take_message(octet)
@@ -326,7 +312,7 @@ class GsmModem:
         if self._format != 0:
             raise Refused("CMS", 302)
         self._octets = octets
-        self._tasks.start(self._prompt(), "prompt")
+        self.cable.tasks.start(self._prompt(), "prompt")
 
     async def _prompt(self) -> None:
         await asyncio.sleep(self.prompt_s)

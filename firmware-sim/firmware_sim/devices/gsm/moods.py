@@ -93,7 +93,7 @@ def _breakdowns(modem: GsmModem) -> Mapping[str, Action]:
         modem.appear()
 
     async def fault(arguments: Arguments) -> None:
-        modem.faults = faults_of(arguments)
+        modem.cable.faults = faults_of(arguments)
 
     return {
         "prompt": prompt,
