@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 
 import drivers
-from drivers.base import Device, Manifest, Package, Setting
+from drivers.base import Device, LinkType, Manifest, Package, Setting, Setup
 from hub.domain.errors import MalformedError
 from hub.domain.observation import Scalar
 
@@ -63,6 +63,34 @@ def package(name: str) -> Package:
     if name not in known:
         raise MalformedError(f"driver {name!r}: unknown; there are {', '.join(sorted(known))}")
     return known[name]
+
+
+def only_device(manifest: Manifest, link: LinkType, setup: Setup) -> Device:
+    """Return the one device that a driver is opened for.
+
+    Raises:
+        MalformedError: The link or the device does not fit the manifest, or there are several.
+    """
+    if len(setup.devices) != 1:
+        raise MalformedError(f"devices: {manifest.name} takes one, not {len(setup.devices)}")
+    check_devices(manifest, link, setup)
+    return setup.devices[0]
+
+
+def check_devices(manifest: Manifest, link: LinkType, setup: Setup) -> None:
+    """Check the link that a driver is opened on, and its devices.
+
+    Raises:
+        MalformedError: The link or a device does not fit the manifest, or two devices have one address.
+    """
+    if link not in manifest.links:
+        raise MalformedError(f"link {link!r}: {manifest.name} has {', '.join(manifest.links)}")
+    seen: set[str] = set()
+    for device in setup.devices:
+        check_device(manifest, device)
+        if device.address in seen:
+            raise MalformedError(f"address {device.address!r}: two devices on one link have the same")
+        seen.add(device.address)
 
 
 def check_device(manifest: Manifest, device: Device) -> None:

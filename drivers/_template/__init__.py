@@ -11,10 +11,9 @@ Copy this folder to ``drivers/<device>/`` (a leading underscore keeps a folder o
 """
 
 from drivers.base import NOTHING, Answer, Device, Heard, LinkType, Manifest, Setup
-from drivers.registry import check_device
+from drivers.registry import only_device
 from hub.domain.clock import Now
 from hub.domain.codes import Kind
-from hub.domain.errors import MalformedError
 from hub.domain.observation import Observation
 
 __all__ = ["MANIFEST", "open_driver"]
@@ -72,9 +71,4 @@ def open_driver(link: LinkType, setup: Setup) -> TemplateDriver:
     Raises:
         MalformedError: The link or the device does not fit; the sentence names the field.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    if len(setup.devices) != 1:
-        raise MalformedError(f"devices: {MANIFEST.name} takes one, not {len(setup.devices)}")
-    check_device(MANIFEST, setup.devices[0])
-    return TemplateDriver(setup.devices[0])
+    return TemplateDriver(only_device(MANIFEST, link, setup))

@@ -2,8 +2,7 @@
 
 from drivers.base import LinkType, Manifest, Setup
 from drivers.bthome.driver import SERVICE_DATA, BTHomeDriver
-from drivers.registry import check_device
-from hub.domain.errors import MalformedError
+from drivers.registry import only_device
 
 __all__ = ["MANIFEST", "open_driver"]
 
@@ -35,9 +34,4 @@ def open_driver(link: LinkType, setup: Setup) -> BTHomeDriver:
     Raises:
         MalformedError: The link, the address or the key does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    if len(setup.devices) != 1:
-        raise MalformedError(f"devices: {MANIFEST.name} takes one, not {len(setup.devices)}")
-    check_device(MANIFEST, setup.devices[0])
-    return BTHomeDriver(setup.devices[0], setup.state)
+    return BTHomeDriver(only_device(MANIFEST, link, setup), setup.state)

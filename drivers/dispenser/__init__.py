@@ -5,7 +5,7 @@ from drivers.dispenser.control import CONTROLS
 from drivers.dispenser.gatt import SERVICE, GattDispenser
 from drivers.dispenser.plans import check_doses
 from drivers.dispenser.serial_line import SerialDispenser
-from drivers.registry import check_device
+from drivers.registry import only_device
 from hub.domain.errors import MalformedError
 
 __all__ = ["MANIFEST", "open_driver"]
@@ -31,12 +31,7 @@ def open_driver(link: LinkType, setup: Setup) -> GattDriver | SerialDriver:
     Raises:
         MalformedError: The link, the address, the key, the profile or the plan does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    if len(setup.devices) != 1:
-        raise MalformedError(f"devices: {MANIFEST.name} takes one, not {len(setup.devices)}")
-    device = setup.devices[0]
-    check_device(MANIFEST, device)
+    device = only_device(MANIFEST, link, setup)
     if bool(device.address) is (link == "serial"):
         needs = "none on a serial line" if device.address else "its BLE address"
         raise MalformedError(f"address {device.address!r}: {MANIFEST.name} needs {needs}")

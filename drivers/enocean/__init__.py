@@ -4,7 +4,7 @@ from drivers.base import LinkType, Manifest, Setup
 from drivers.enocean.driver import EnOceanDriver
 from drivers.enocean.profiles import MATS, PROFILES, SETTINGS
 from drivers.enocean.renamed import renamed
-from drivers.registry import check_device, settings_of
+from drivers.registry import check_devices, settings_of
 from hub.domain.errors import MalformedError
 
 __all__ = ["MANIFEST", "open_driver", "renamed"]
@@ -29,15 +29,10 @@ def open_driver(link: LinkType, setup: Setup) -> EnOceanDriver:
     Raises:
         MalformedError: The link, or a device's address, key, profile or a setting does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
     settings = {}
+    check_devices(MANIFEST, link, setup)
     for device in setup.devices:
-        check_device(MANIFEST, device)
         settings[device.id] = settings_of(MANIFEST, device)
         if settings[device.id]["mat"] not in MATS:
             raise MalformedError(f"settings 'mat': write one of {', '.join(MATS)}")
-    addresses = [device.address for device in setup.devices]
-    if len(set(addresses)) != len(addresses):
-        raise MalformedError("address: two devices on one stick have the same")
     return EnOceanDriver(setup, settings)

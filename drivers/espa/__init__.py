@@ -2,8 +2,7 @@
 
 from drivers.base import LinkType, Manifest, Setting, Setup
 from drivers.espa.driver import EspaDriver
-from drivers.registry import check_device
-from hub.domain.errors import MalformedError
+from drivers.registry import check_devices
 
 __all__ = ["MANIFEST", "open_driver"]
 
@@ -29,11 +28,5 @@ def open_driver(link: LinkType, setup: Setup) -> EspaDriver:
     Raises:
         MalformedError: The link, or a device's address, key, profile or setting does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    for device in setup.devices:
-        check_device(MANIFEST, device)
-    addresses = [device.address for device in setup.devices]
-    if len(set(addresses)) != len(addresses):
-        raise MalformedError("address: two devices on one line have the same")
+    check_devices(MANIFEST, link, setup)
     return EspaDriver(MANIFEST, setup)

@@ -5,7 +5,7 @@ import re
 from drivers.base import LinkType, Manifest, Setting, Setup
 from drivers.gsm.driver import MODEM, GsmDriver
 from drivers.gsm.patterns import PATTERNS
-from drivers.registry import check_device, settings_of
+from drivers.registry import check_devices, settings_of
 from hub.domain.errors import MalformedError
 
 __all__ = ["MANIFEST", "open_driver"]
@@ -35,11 +35,9 @@ def open_driver(link: LinkType, setup: Setup) -> GsmDriver:
     Raises:
         MalformedError: The link, or a device's address, key, profile or settings do not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
     settings = {name: setting.default for name, setting in MANIFEST.settings.items()}
+    check_devices(MANIFEST, link, setup)
     for device in setup.devices:
-        check_device(MANIFEST, device)
         if bool(device.address) is (device.profile == MODEM):
             needs = "none for the modem itself" if device.address else "the dispenser's number"
             raise MalformedError(f"address {device.address!r}: {MANIFEST.name} needs {needs}")
@@ -49,7 +47,4 @@ def open_driver(link: LinkType, setup: Setup) -> GsmDriver:
             raise MalformedError(f"settings {min(device.settings)!r}: only the modem itself has it")
     if not _PIN.fullmatch(str(settings["pin"])):
         raise MalformedError("settings 'pin': write 4 to 8 digits")
-    addresses = [device.address for device in setup.devices]
-    if len(set(addresses)) != len(addresses):
-        raise MalformedError("address: two devices on one modem have the same")
     return GsmDriver(setup, settings)

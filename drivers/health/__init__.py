@@ -3,8 +3,7 @@
 from drivers.base import GattDriver, LinkType, Manifest, Setup
 from drivers.health.driver import HealthDriver
 from drivers.health.profiles import PROFILES
-from drivers.registry import check_device
-from hub.domain.errors import MalformedError
+from drivers.registry import only_device
 
 __all__ = ["MANIFEST", "open_driver"]
 
@@ -29,10 +28,5 @@ def open_driver(link: LinkType, setup: Setup) -> GattDriver:
     Raises:
         MalformedError: The link, the address, the key or the profile does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    if len(setup.devices) != 1:
-        raise MalformedError(f"devices: {MANIFEST.name} takes one, not {len(setup.devices)}")
-    device = setup.devices[0]
-    check_device(MANIFEST, device)
+    device = only_device(MANIFEST, link, setup)
     return HealthDriver(device, PROFILES[device.profile], setup)

@@ -2,8 +2,7 @@
 
 from drivers.base import LinkType, Manifest, Setting, Setup
 from drivers.nmea.driver import NmeaDriver
-from drivers.registry import check_device
-from hub.domain.errors import MalformedError
+from drivers.registry import only_device
 
 __all__ = ["MANIFEST", "open_driver"]
 
@@ -29,9 +28,4 @@ def open_driver(link: LinkType, setup: Setup) -> NmeaDriver:
     Raises:
         MalformedError: The link, the address, the key, the profile or a setting does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    if len(setup.devices) != 1:
-        raise MalformedError(f"devices: {MANIFEST.name} takes one, not {len(setup.devices)}")
-    check_device(MANIFEST, setup.devices[0])
-    return NmeaDriver(MANIFEST, setup.devices[0])
+    return NmeaDriver(MANIFEST, only_device(MANIFEST, link, setup))

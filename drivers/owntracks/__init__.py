@@ -2,8 +2,7 @@
 
 from drivers.base import LinkType, Manifest, Setting, Setup
 from drivers.owntracks.driver import OwnTracksDriver
-from drivers.registry import check_device, settings_of
-from hub.domain.errors import MalformedError
+from drivers.registry import check_devices, settings_of
 
 __all__ = ["MANIFEST", "open_driver"]
 
@@ -31,13 +30,8 @@ def open_driver(link: LinkType, setup: Setup) -> OwnTracksDriver:
     Raises:
         MalformedError: The link, or a device's address, key or settings do not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
     limits: dict[str, float] = {}
+    check_devices(MANIFEST, link, setup)
     for device in setup.devices:
-        check_device(MANIFEST, device)
         limits[device.id] = float(settings_of(MANIFEST, device)["accuracy_m"])
-    addresses = [device.address for device in setup.devices]
-    if len(set(addresses)) != len(addresses):
-        raise MalformedError("address: two devices below one base have the same")
     return OwnTracksDriver(setup, limits)

@@ -1,9 +1,8 @@
 """Zigbee2MQTT: contacts, leak and smoke detectors and alarm buttons behind a gateway on the home's broker."""
 
 from drivers.base import LinkType, Manifest, Setup
-from drivers.registry import check_device
+from drivers.registry import check_devices
 from drivers.zigbee2mqtt.driver import Zigbee2MqttDriver
-from hub.domain.errors import MalformedError
 
 __all__ = ["MANIFEST", "open_driver"]
 
@@ -25,11 +24,5 @@ def open_driver(link: LinkType, setup: Setup) -> Zigbee2MqttDriver:
     Raises:
         MalformedError: The link, or a device's address or key does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    for device in setup.devices:
-        check_device(MANIFEST, device)
-    addresses = [device.address for device in setup.devices]
-    if len(set(addresses)) != len(addresses):
-        raise MalformedError("address: two devices behind one gateway have the same")
+    check_devices(MANIFEST, link, setup)
     return Zigbee2MqttDriver(setup)

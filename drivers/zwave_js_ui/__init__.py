@@ -1,9 +1,8 @@
 """Z-Wave JS UI: detectors, contacts and buttons behind a Z-Wave gateway on the home's own broker."""
 
 from drivers.base import LinkType, Manifest, Setup
-from drivers.registry import check_device
+from drivers.registry import check_devices
 from drivers.zwave_js_ui.driver import ZwaveJsUiDriver
-from hub.domain.errors import MalformedError
 
 __all__ = ["MANIFEST", "open_driver"]
 
@@ -28,11 +27,5 @@ def open_driver(link: LinkType, setup: Setup) -> ZwaveJsUiDriver:
     Raises:
         MalformedError: The link, or a device's address or key does not fit.
     """
-    if link not in MANIFEST.links:
-        raise MalformedError(f"link {link!r}: {MANIFEST.name} has {', '.join(MANIFEST.links)}")
-    for device in setup.devices:
-        check_device(MANIFEST, device)
-    addresses = [device.address for device in setup.devices]
-    if len(set(addresses)) != len(addresses):
-        raise MalformedError("address: two nodes behind one gateway have the same")
+    check_devices(MANIFEST, link, setup)
     return ZwaveJsUiDriver(setup)
