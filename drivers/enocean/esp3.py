@@ -1,19 +1,15 @@
 """ESP3, the serial protocol of EnOcean sticks: a byte stream to packets, and back.
 
 ``55 | data length 2, opt length 1, type 1 | CRC8H | data | optional | CRC8D`` (EnOcean Serial Protocol 3,
-section 1.6). The length is believed only after CRC8H, and only below a ceiling; whatever does not fit costs
-one byte, and the search for the next 0x55 starts right after it. So a false start costs no frame behind it:
-the frame is found again inside what the false one claimed, as soon as that many bytes are there or the line
-was silent for 50 ms. The one thing that can hide a frame is a false one around it whose two checksums
-both fit.
+section 1.6). The length is believed only after CRC8H, and only below a ceiling.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
+
+from drivers._resync import Resync
 
 SYNC = 0x55
 HEADER_BYTES = 6
-GAP_S = 0.05
 # The longest packets of the specification (remote management, section 1.12) stay below; radio needs 30.
 MAX_BODY_BYTES = 512
 
@@ -63,91 +59,11 @@ def packet(kind: int, data: bytes, optional: bytes = b"") -> bytes:
 READ_BASE_ID = packet(COMMON_COMMAND, bytes([_CO_RD_IDBASE]))
 
 
-class Stream:
-    """The receiving side: takes bytes cut anywhere, gives packets and what was passed over.
-
-    The bytes that were passed over between two packets make one line, numbered from the first byte since
-    the line was opened.
-    """
+class Stream(Resync[Packet]):
+    """The receiving side."""
 
     def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget half packets: the line was opened again."""
-        self._buffer = bytearray()
-        self._base = 0  # number of the buffer's first byte
-        self._first_bad = -1
-        self._why = ""
-        self._last_byte = 0.0
-        self._quiet_ticks = 0
-        self._bad: list[str] = []
-
-    def feed(self, data: bytes, mono: float) -> list[Packet]:
-        """Take bytes that came at ``mono``."""
-        gap = len(self._buffer) if mono - self._last_byte > GAP_S else 0
-        if data:
-            self._buffer += data
-            self._last_byte = mono
-            self._quiet_ticks = 0
-        found = list(self._scan())
-        # A slow reader makes a gap that was not on the line, so what is whole counts first; only the rest
-        # of a packet that the gap did cut in two is dropped, up to where the new bytes begin.
-        if gap and found == []:
-            found = list(self._scan(give_up=self._base + gap))
-        return found
-
-    def tick(self, mono: float) -> list[Packet]:
-        """Let go of a half packet that nothing follows."""
-        self._quiet_ticks += 1
-        # The second tick: bytes that came during a stall are read before it.
-        if self._buffer and self._quiet_ticks > 1 and mono - self._last_byte > GAP_S:
-            found = list(self._scan(give_up=self._base + len(self._buffer)))
-            self._close_bad()
-            return found
-        if not self._buffer:
-            self._close_bad()
-        return []
-
-    def take_bad(self) -> tuple[str, ...]:
-        """Return the lines on what was passed over since the last call."""
-        lines, self._bad = tuple(self._bad), []
-        return lines
-
-    def _scan(self, give_up: int = 0) -> Iterator[Packet]:
-        """Yield what is whole; a half packet that starts before ``give_up`` will not become so."""
-        buffer, at = self._buffer, 0
-        while at < len(buffer):
-            if buffer[at] != SYNC:
-                start, at = at, buffer.find(SYNC, at)
-                if at < 0:
-                    at = len(buffer)
-                self._pass_over(start, f"0x{buffer[start]:02X} is no start (0x55)")
-                continue
-            size, why = _size(buffer, at)
-            if size > len(buffer) - at:
-                if self._base + at >= give_up:
-                    break
-                why = f"packet ends after {len(buffer) - at} of {size} bytes"
-            if why:
-                self._pass_over(at, why)
-                at += 1
-                continue
-            self._close_bad(at)
-            yield _packet(bytes(buffer[at : at + size]))
-            at += size
-        del buffer[:at]
-        self._base += at
-
-    def _pass_over(self, at: int, why: str) -> None:
-        if self._first_bad < 0:
-            self._first_bad, self._why = self._base + at, why
-
-    def _close_bad(self, at: int = 0) -> None:
-        if self._first_bad >= 0:
-            count = self._base + at - self._first_bad
-            self._bad.append(f"byte {self._first_bad}: {self._why}; {count} bytes passed over")
-            self._first_bad = -1
+        super().__init__("packet", bytes([SYNC]), _size, _packet)
 
 
 def _size(buffer: bytearray, at: int) -> tuple[int, str]:

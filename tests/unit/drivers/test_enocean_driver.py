@@ -7,10 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from drivers._resync import GAP_S
 from drivers.base import Answer, Device, Send, Setup
 from drivers.enocean import open_driver
 from drivers.enocean.driver import EnOceanDriver
-from drivers.enocean.esp3 import GAP_S, HEADER_BYTES, MAX_BODY_BYTES, READ_BASE_ID, SYNC, Stream, crc8, packet
+from drivers.enocean.esp3 import HEADER_BYTES, MAX_BODY_BYTES, READ_BASE_ID, SYNC, Stream, crc8, packet
 from drivers.enocean.profiles import PROFILES, SETTINGS, Said
 from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from drivers._resync import GAP_S
 from drivers.base import Answer, Device, Send, Setup
 from drivers.radar60 import MANIFEST, open_driver
-from drivers.radar60.codec import GAP_S, HEAD, MAX_DATA_BYTES, Stream, frame
+from drivers.radar60.codec import HEAD, MAX_DATA_BYTES, Stream, frame
 from drivers.radar60.driver import ALIVE_S, ASK_S, STUCK_S, RadarDriver
 from drivers.radar60.settings import ANSWER_S, ATTEMPTS, VERIFY_S
 from hub.domain.clock import UTC, Now
