@@ -16,6 +16,8 @@ from hub.central.api.hooks import Desk
 from hub.central.api.services import Check, Services
 from hub.central.centre import Centre
 from hub.central.console import devices, events, login, pages, reports
+from hub.central.console import maintenance as upkeep_forms
+from hub.central.console import shifts as shift_page
 from hub.central.history import History
 from hub.central.links import page as link_page
 from hub.central.maintenance import api as maintenance
@@ -78,6 +80,8 @@ def create_app(
         login.router,
         pages.router,
         reports.router,
+        shift_page.router,
+        upkeep_forms.router,
         devices.router,
         events.router,
         incidents.router,

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from hub.central.auth import Session
 from hub.central.console import said, values
 from hub.central.console.words import CODES, LANGUAGES, Words
+from hub.central.escalation.days import WEEKDAYS
 from hub.central.incidents.lifecycle import State
 from hub.central.incidents.view import Line
 from hub.domain.clock import UTC, Now
@@ -68,6 +69,19 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
             date = f"{date} {local.year}"
         return f"{date} {text}"
 
+    def time(self, at: dt.datetime) -> str:
+        """Return a local time without its date."""
+        return f"{at.astimezone(self.zone):%H:%M}"
+
+    def weekday(self, at: dt.datetime) -> str:
+        """Return the day of the week of an instant."""
+        return self.words.name("weekday", WEEKDAYS[at.astimezone(self.zone).weekday()])
+
+    def day(self, date: dt.date) -> str:
+        """Return a date with its day of the week."""
+        written = self.words("day.date", day=date.day, month=self.words.month(date.month))
+        return f"{self.words.name('weekday', WEEKDAYS[date.weekday()])} {written}"
+
     def age(self, since: dt.datetime) -> str:
         """Return how long ago an instant is."""
         return self.span(self.now.utc - since)
@@ -108,6 +122,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
             return self.who(text)
         if place == "at":
             return self.clock(dt.datetime.strptime(text, _STORED).replace(tzinfo=UTC))
+        if place == "days":
+            return self.words.days(text)
         return self.words.name(place, text) if place in CODES else text
 
     def value(self, value: Any, unit: str | None) -> str:  # noqa: ANN401 - what a device said
