@@ -32,12 +32,14 @@ class Phone(msgspec.Struct, frozen=True):
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """For how long the same phones have a role, in their order; none is a gap.
 
-    ``end`` is ``None`` when it is not in sight.
+    ``end`` is ``None`` when it is not in sight; ``special`` has the reasons
+    that are no weekly rule: of the same phone's turn, one part may be a longer shift.
     """
 
     start: dt.datetime
     end: dt.datetime | None
     phones: tuple[Phone, ...]
+    special: tuple[str, ...]
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +137,7 @@ def _duty(site: Directory, place: Place, asked: Asked | None, now: dt.datetime) 
     return Duty(
         zone=place[0],
         role=place[1],
-        now=turns[0],
+        now=msgspec.structs.replace(turns[0], phones=_phones(site, place, now)),
         missing=missing,
         next=turns[1] if len(turns) > 1 else None,
         asked=asked,
@@ -149,10 +151,14 @@ def _turns(site: Directory, place: Place, now: dt.datetime) -> list[Turn]:
     today = now.astimezone(site.rota.zone).date()
     first = instant(today - dt.timedelta(days=1), 0, site.rota.zone)
     last = instant(today + dt.timedelta(days=DAYS), 0, site.rota.zone)
-    return [
-        Turn(start=start, end=end if end < last else None, phones=_phones(site, place, start) if ids else ())
-        for start, end, ids in duties(site.rota, place, first, last)
-    ]
+    weekly = {f"{rule.days} {rule.start}-{rule.end}" for rule in site.site.rota if (rule.zone, rule.role) == place}
+    turns = []
+    for start, end, ids in duties(site.rota, place, first, last):
+        phones = _phones(site, place, start) if ids else ()
+        reasons = (_phones(site, place, span.start) for span in site.rota.spans(*place, start, end) if ids)
+        special = dict.fromkeys(order[0].reason for order in reasons if order[0].reason not in weekly)
+        turns.append(Turn(start=start, end=end if end < last else None, phones=phones, special=tuple(special)))
+    return turns
 
 
 def _phones(site: Directory, place: Place, at: dt.datetime) -> tuple[Phone, ...]:

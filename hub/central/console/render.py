@@ -33,7 +33,13 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.globals["steps"] = tuple(State)
+    made.filters["initial"] = initial
     return made
+
+
+def initial(text: str) -> str:
+    """Return a text with a capital at its beginning; the rest stays as it was written."""
+    return text[:1].upper() + text[1:]
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,10 +49,10 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listed(connection: sa.Connection, site: Directory, at: dt.datetime) -> tuple[Upkeep, ...]:
-    """Return all that lasts at an instant or is to come, what ends first at the top."""
+    """Return all that lasts at an instant or is to come: what is declared broken first, then what ends first."""
     found = [_maintenance(row, site, at) for row in service.listed(connection)]
     found += [_test(row, site) for row in mode.running(connection, at).values()]
-    return tuple(sorted(found, key=lambda one: (one.ends_at, one.subject)))
+    return tuple(sorted(found, key=lambda one: (one.sort != "broken", one.ends_at, one.subject)))
 
 
 def of_device(rows: Iterable[Upkeep], site: Directory, device: Device) -> tuple[Upkeep, ...]:
