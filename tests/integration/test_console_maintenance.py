@@ -53,6 +53,9 @@ async def test_it_is_listed_wherever_it_matters_with_reason_who_and_end(console:
         board = (await client.get("/")).text
         assert "Trykk går til testtelefon technician." in board
         assert "Slutter av seg selv 20:30." in board
+        answer = await client.post("/devices/door-1/test/end", data={"back": "/?zone=nord-1"})
+        assert answer.headers["location"] == "/?zone=nord-1"
+        assert "testtelefon" not in (await client.get("/")).text
         for language in LANGUAGES:
             assert "moving the router" in (await client.get("/", params={"lang": language})).text
 

@@ -90,7 +90,7 @@ class ZoneDuty(msgspec.Struct, frozen=True, kw_only=True):
         id: The zone.
         asks: Whoever comes on duty is asked to confirm it.
         last_resort: Who is told when nobody else is.
-        calendar: The path of its calendar, or ``None``.
+        calendar: The address of its calendar, or ``None``.
         open: Its open incidents: what is handed over.
         duties: Its roles.
     """
@@ -114,7 +114,7 @@ def zones(connection: sa.Connection, site: Directory, now: Now) -> list[ZoneDuty
             id=zone.id,
             asks=zone.shift_check,
             last_resort=zone.last_resort,
-            calendar=_calendar(zone),
+            calendar=_calendar(site, zone),
             open=tuple(open_numbers(connection, zone.id)),
             duties=tuple(_duty(site, place, asked.get(place), now.utc) for place in places if place[0] == zone.id),
         )
@@ -171,5 +171,9 @@ def _asked(row: sa.Row[Any]) -> Asked:
     return Asked(**{name: row._mapping[name] for name in Asked.__struct_fields__})  # noqa: SLF001 - SQLAlchemy's own public name
 
 
-def _calendar(zone: Zone) -> str | None:
-    return f"/calendar/{quote(zone.id)}.ics?key={quote(zone.calendar_key, safe='')}" if zone.calendar_key else None
+def _calendar(site: Directory, zone: Zone) -> str | None:
+    if not zone.calendar_key:
+        return None
+    # A calendar program knows no other address than this; where the site has none, the browser's own is meant.
+    host = (site.site.site.public_url or "").rstrip("/")
+    return f"{host}/calendar/{zone.id}.ics?key={quote(zone.calendar_key, safe='')}"
