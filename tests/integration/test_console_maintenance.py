@@ -35,7 +35,12 @@ async def begin(desk: DeskCentre, kind: Subject, subject: str, reason: str) -> i
 async def test_a_board_with_nothing_switched_off_says_nothing_of_it(console: Console) -> None:
     number = await begin(console.desk, "device", "pendant-1", "new battery")
     async with console.signed_in() as client:
-        assert TITLE in (await client.get("/")).text
+        page = (await client.get("/")).text
+        # It is counted above what is open, and told below it.
+        assert [page.index(mark) for mark in (TITLE, 'id="care"', 'id="technical"', "new battery")] == sorted(
+            page.index(mark) for mark in (TITLE, 'id="care"', 'id="technical"', "new battery")
+        )
+        assert page.count(TITLE) == 2
         answer = await client.post(f"/maintenance/{number}/end", data={"back": "/"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         for path in ("/", "/devices/pendant-1", "/residents/r-1017"):

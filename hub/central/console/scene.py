@@ -113,6 +113,8 @@ def board(connection: sa.Connection, site: Directory, only: str, now: Now) -> Sc
         cards = [card for card in cards if card.incident.zone == only]
     return {
         "zones": _chips("/", zones(site, counts), only, counts, alerting),
+        # What is switched off stands below all that is open, and is counted above it.
+        "upkeep-count": [Part(id="switched-off-count", template="upkeep_count", model=len(rows))] if rows else [],
         "care": _cards(cards, "care"),
         "upkeep": _upkeep(rows, f"/?zone={only}" if only else "/"),
         "technical": _cards(cards, "technical"),
