@@ -1,4 +1,4 @@
-"""Tells whoever watches which incidents, hubs or devices have just changed."""
+"""Tells whoever watches what has just changed: incidents, hubs, devices, shifts, maintenance."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ _BEHIND = 100
 
 
 class News(NamedTuple):
-    """Something changed: ``topic`` is ``incident``, ``hub``, ``device`` or ``all``; ``subject`` its id."""
+    """Something changed: ``topic`` is ``incident``, ``hub``, ``shift`` … or ``all``; ``subject`` its id."""
 
     topic: str
     subject: str

@@ -100,6 +100,18 @@ async def test_a_late_one_is_told_that_somebody_else_took_it(console: Console) -
     assert "Av en annen, kl." in late.text
 
 
+async def test_another_language_is_kept_when_it_is_taken(console: Console) -> None:
+    path = await link(console.desk)
+    async with console.client() as client:
+        page = await client.get(f"{path}?lang=en")
+        assert "I take it" in page.text
+        assert f'action="{path}?lang=en"' in page.text
+        answer = await client.post(f"{path}?lang=en", data={"act": "acknowledge", "form": form(page)})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{path}?lang=en")
+        odd = (await client.get(path, params={"lang": '"><b>'})).text
+        assert f'action="{path}"' in odd
+
+
 async def test_a_dead_link_looks_like_one_that_never_was(console: Console) -> None:
     path = await link(console.desk)
     async with console.client() as client:

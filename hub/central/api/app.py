@@ -16,6 +16,8 @@ from hub.central.api.hooks import Desk
 from hub.central.api.services import Check, Services
 from hub.central.centre import Centre
 from hub.central.console import devices, events, login, pages, reports
+from hub.central.console import maintenance as upkeep_forms
+from hub.central.console import shifts as shift_page
 from hub.central.history import History
 from hub.central.links import page as link_page
 from hub.central.maintenance import api as maintenance
@@ -25,6 +27,28 @@ log = logging.getLogger(__name__)
 
 _STATIC = Path(console.__file__).parent / "static"
 _BODY_BYTES = 65_536
+_PUBLIC = (
+    health.router,
+    metrics.router,
+    provider_hooks.router,
+    login.public,
+    link_page.router,
+    calendar.router,
+)
+# Whatever stands here is behind the login, whether or not its routes ask for the session themselves.
+_PRIVATE = (
+    login.router,
+    pages.router,
+    reports.router,
+    shift_page.router,
+    upkeep_forms.router,
+    devices.router,
+    events.router,
+    incidents.router,
+    maintenance.router,
+    history.router,
+    shifts.router,
+)
 
 
 def create_app(
@@ -64,26 +88,8 @@ def create_app(
     errors.add_handlers(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.state.gauges = gauges or metrics.Gauges()
-    for router in (
-        health.router,
-        metrics.router,
-        provider_hooks.router,
-        login.public,
-        link_page.router,
-        calendar.router,
-    ):
+    for router in _PUBLIC:
         app.include_router(router)
-    # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
-    for router in (
-        login.router,
-        pages.router,
-        reports.router,
-        devices.router,
-        events.router,
-        incidents.router,
-        maintenance.router,
-        history.router,
-        shifts.router,
-    ):
+    for router in _PRIVATE:
         app.include_router(router, dependencies=[Depends(signed_in)])
     return app

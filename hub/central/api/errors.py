@@ -72,7 +72,11 @@ async def _sign_in(request: Request, error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return answer(request, status.HTTP_409_CONFLICT, str(error))
+    sentence = str(error)
+    if not _is_program(request):
+        written_for = reader(request, None)
+        sentence = written_for.words("refused.other", sentence=written_for.said(sentence))
+    return answer(request, status.HTTP_409_CONFLICT, sentence)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -88,6 +88,12 @@ def respond(request: Request, page: str, code: int = status.HTTP_200_OK) -> HTML
     return response
 
 
+def inside(path: str) -> str:
+    """Return a path of this site; anything that could lead elsewhere becomes the first page."""
+    plain = path.isascii() and path.isprintable() and "\\" not in path
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/"
+
+
 def _zone(request: Request) -> str:
     wished = request.query_params.get("zone", "")
     if not wished:

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from hub.central.api.guard import SignedIn
-from hub.central.api.services import Of, Services, reader, respond
+from hub.central.api.services import Of, Services, inside, reader, respond
 from hub.central.commissioning import mode, route
 from hub.central.console import scene
 from hub.central.console.render import Reader
@@ -46,11 +46,13 @@ async def start(
 
 
 @router.post("/{device_id}/test/end")
-async def end(of: Of, session: SignedIn, device_id: str) -> Response:
-    """End a device's test mode, then show it."""
+async def end(
+    of: Of, session: SignedIn, device_id: str, back: Annotated[str, Form(max_length=200)] = ""
+) -> Response:
+    """End a device's test mode, then show it, or the page that the button stands on."""
     _known(of, device_id)
     await of.centre.transact(lambda tx: mode.end(tx, device_id, session.actor), urgent=True)
-    return _to(device_id)
+    return RedirectResponse(inside(back or f"/devices/{device_id}"), status.HTTP_303_SEE_OTHER)
 
 
 def _known(of: Services, device_id: str) -> None:

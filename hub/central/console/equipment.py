@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from hub.central.commissioning import standing
 from hub.central.commissioning.standing import Standing
+from hub.central.console import upkeep
+from hub.central.console.upkeep import Upkeep
 from hub.central.incidents import view
 from hub.central.site.directory import Directory
 from hub.central.site.model import Device
@@ -54,6 +56,7 @@ class HubRow(msgspec.Struct, frozen=True, kw_only=True):
     timequality: str | None
     version: str | None
     incidents: tuple[int, ...]
+    upkeep: tuple[Upkeep, ...]
     devices: tuple[DeviceRow, ...]
 
 
@@ -69,6 +72,7 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
             by_device.setdefault(incident.device_id, []).append(incident)
     # What is about a device is shown at the device.
     by_hub = _numbers([incident for incident in technical if incident.device_id is None], "hub_id")
+    switched_off = [row for row in upkeep.listed(connection, site, now.utc) if row.number is not None]
     rows = []
     for hub in site.site.hubs:
         row = hubs.get(hub.id)
@@ -85,6 +89,7 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
                 timequality=row.timequality if row else None,
                 version=row.version if row else None,
                 incidents=by_hub.get(hub.id, ()),
+                upkeep=upkeep.of_hub(switched_off, site, hub),
                 devices=_device_rows(site.devices_of(hub.id), devices, stands, by_device, state),
             )
         )

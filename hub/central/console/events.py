@@ -23,9 +23,11 @@ async def board(request: Request, of: Of, session: SignedIn) -> StreamingRespons
 
     async def draw(written_for: Reader) -> Scene:
         site = of.centre.site
-        return await of.centre.store.read(lambda connection: scene.board(connection, site, written_for.only))
+        return await of.centre.store.read(
+            lambda connection: scene.board(connection, site, written_for.only, written_for.now)
+        )
 
-    return _stream(request, of, draw, lambda news: news.topic == "incident")
+    return _stream(request, of, draw, lambda news: news.topic in {"incident", "maintenance"})
 
 
 @router.get("/incidents/{number}")
@@ -52,7 +54,23 @@ async def hubs(request: Request, of: Of, session: SignedIn) -> StreamingResponse
         site = of.centre.site
         return await of.centre.store.read(lambda connection: scene.hubs(connection, site, written_for.now))
 
-    return _stream(request, of, draw, lambda news: news.topic in {"hub", "device", "incident"}, live.CALM_S)
+    return _stream(
+        request, of, draw, lambda news: news.topic in {"hub", "device", "incident", "maintenance"}, live.CALM_S
+    )
+
+
+@router.get("/shifts")
+async def shifts(request: Request, of: Of, session: SignedIn) -> StreamingResponse:
+    """Tell what changes about who is on call."""
+    del session
+
+    async def draw(written_for: Reader) -> Scene:
+        site = of.centre.site
+        return await of.centre.store.read(
+            lambda connection: scene.shifts(connection, site, written_for.only, written_for.now)
+        )
+
+    return _stream(request, of, draw, lambda news: news.topic in {"shift", "incident"}, live.CALM_S)
 
 
 @router.get("/devices/{device_id}")
@@ -66,7 +84,10 @@ async def device(request: Request, of: Of, session: SignedIn, device_id: str) ->
             lambda connection: scene.device(connection, site, device_id, written_for.now)
         )
 
-    return _stream(request, of, draw, lambda news: news == News("device", device_id) or news.topic == "incident")
+    def concerns(news: News) -> bool:
+        return news == News("device", device_id) or news.topic in {"incident", "maintenance"}
+
+    return _stream(request, of, draw, concerns)
 
 
 def _stream(

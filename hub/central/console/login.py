@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from hub.central.api.guard import SignedIn, find, refuse_other_sites
-from hub.central.api.services import Of, Services, reader, respond
+from hub.central.api.services import Of, Services, inside, reader, respond
 from hub.central.auth import Session, accounts, audit, check_password, close_session, open_session
 from hub.central.auth.sessions import LIFETIME
 from hub.central.centre import Tx
@@ -28,7 +28,7 @@ async def login_page(request: Request, next: str = "/") -> Response:  # noqa: A0
     """Show the form; who is signed in already goes on."""
     session = await find(request)
     if session is not None:
-        return RedirectResponse(_inside(next), status.HTTP_303_SEE_OTHER)
+        return RedirectResponse(inside(next), status.HTTP_303_SEE_OTHER)
     return _form(request, next)
 
 
@@ -63,7 +63,7 @@ async def login(
         return open_session(tx.connection, name, tx.now)
 
     token = await of.centre.transact(begin, urgent=True)
-    response = RedirectResponse(_inside(next), status.HTTP_303_SEE_OTHER)
+    response = RedirectResponse(inside(next), status.HTTP_303_SEE_OTHER)
     response.set_cookie(
         of.cookie,
         token,
@@ -101,7 +101,7 @@ def _form(
     request: Request, after: str, problem: str = "", username: str = "", headers: dict[str, str] | None = None
 ) -> Response:
     written_for = reader(request, None)
-    page = written_for.page("login.html", next=_inside(after), problem=problem, username=username)
+    page = written_for.page("login.html", next=inside(after), problem=problem, username=username)
     code = status.HTTP_200_OK
     if problem:
         code = status.HTTP_429_TOO_MANY_REQUESTS if headers else status.HTTP_401_UNAUTHORIZED
@@ -112,12 +112,6 @@ def _form(
 
 def _wait(seconds: int) -> dict[str, str]:
     return {"Retry-After": str(seconds)}
-
-
-def _inside(path: str) -> str:
-    """Return a path of this site; anything that could lead elsewhere becomes the first page."""
-    plain = path.isascii() and path.isprintable() and "\\" not in path
-    return path if plain and path.startswith("/") and not path.startswith("//") else "/"
 
 
 def _name(username: str) -> str:

@@ -57,7 +57,9 @@ async def board(request: Request, of: Of, session: SignedIn) -> Response:
     written_for = reader(request, session)
     await acts.seen(of.centre, session, "incidents.read", f"zone:{written_for.only or '*'}")
     site = of.centre.site
-    shown = await of.centre.store.read(lambda connection: scene.board(connection, site, written_for.only))
+    shown = await of.centre.store.read(
+        lambda connection: scene.board(connection, site, written_for.only, written_for.now)
+    )
     return respond(request, written_for.page("board.html", here="board", scene=shown))
 
 
@@ -112,8 +114,11 @@ async def resident(request: Request, of: Of, session: SignedIn, resident_id: str
     await acts.seen(of.centre, session, "resident.read", f"resident:{resident_id}")
     written_for = reader(request, session)
 
-    def about(connection: sa.Connection) -> list[view.Incident]:
-        return view.open_about(connection, resident_id=resident_id)
+    site = of.centre.site
+
+    def about(connection: sa.Connection) -> tuple[list[view.Incident], scene.Scene]:
+        switched_off = scene.resident(connection, site, resident_id, written_for.now)
+        return view.open_about(connection, resident_id=resident_id), switched_off
 
     until = written_for.now.utc
     kinds = [Kind(kind)] if kind in set(Kind) else None
@@ -124,10 +129,13 @@ async def resident(request: Request, of: Of, session: SignedIn, resident_id: str
     except (TransientError, RefusedError) as error:
         log.warning("history of %s: %s", resident_id, error)
         rows = None
+    incidents, shown = await of.centre.store.read(about)
     page = written_for.page(
         "resident.html",
         resident=known,
-        incidents=await of.centre.store.read(about),
+        devices=[device for device in site.site.devices if device.resident == resident_id],
+        incidents=incidents,
+        scene=shown,
         rows=rows,
         kind=kind,
         kinds=sorted(Kind, key=written_for.words.kind),

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from hub.central.auth import Session
 from hub.central.console import said, values
 from hub.central.console.words import CODES, LANGUAGES, Words
+from hub.central.escalation.days import WEEKDAYS
 from hub.central.incidents.lifecycle import State
 from hub.central.incidents.view import Line
 from hub.domain.clock import UTC, Now
@@ -32,7 +33,13 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.globals["steps"] = tuple(State)
+    made.filters["initial"] = initial
     return made
+
+
+def initial(text: str) -> str:
+    """Return a text with a capital at its beginning; the rest stays as it was written."""
+    return text[:1].upper() + text[1:]
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +74,19 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         if local.year != self.now.utc.astimezone(self.zone).year:
             date = f"{date} {local.year}"
         return f"{date} {text}"
+
+    def time(self, at: dt.datetime) -> str:
+        """Return a local time without its date."""
+        return f"{at.astimezone(self.zone):%H:%M}"
+
+    def weekday(self, at: dt.datetime) -> str:
+        """Return the day of the week of an instant."""
+        return self.words.name("weekday", WEEKDAYS[at.astimezone(self.zone).weekday()])
+
+    def day(self, date: dt.date) -> str:
+        """Return a date with its day of the week."""
+        written = self.words("day.date", day=date.day, month=self.words.month(date.month))
+        return f"{self.words.name('weekday', WEEKDAYS[date.weekday()])} {written}"
 
     def age(self, since: dt.datetime) -> str:
         """Return how long ago an instant is."""
@@ -108,6 +128,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
             return self.who(text)
         if place == "at":
             return self.clock(dt.datetime.strptime(text, _STORED).replace(tzinfo=UTC))
+        if place == "days":
+            return self.words.days(text)
         return self.words.name(place, text) if place in CODES else text
 
     def value(self, value: Any, unit: str | None) -> str:  # noqa: ANN401 - what a device said

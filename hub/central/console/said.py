@@ -1,8 +1,9 @@
 """Sentences of the rules and of the centre, in the reader's language.
 
 They are stored in English, and the English sentence is the key of its translation. A key may have places in
-braces: each stands for one word, ``{at}`` for an instant as it is stored, ``{why}`` for the rest of a sentence,
-which is translated in turn. What has no translation is shown as it is: nothing is held back for want of a word.
+braces: each stands for one word, ``{at}`` for an instant as it is stored, ``{start}`` and ``{end}`` for a time of
+the day, ``{why}`` for the rest of a sentence, which is translated in turn. What has no translation is shown as it
+is: nothing is held back for want of a word.
 """
 
 import re
@@ -14,7 +15,12 @@ Fill = Callable[[str, str], str]
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z0-9])")
-_STANDS_FOR = {"why": r".+", "at": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"}
+_STANDS_FOR = {
+    "why": r".+",
+    "at": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC",
+    "start": r"\d\d:\d\d",
+    "end": r"\d\d:\d\d",
+}
 
 
 @cache

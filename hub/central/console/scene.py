@@ -14,8 +14,9 @@ from markupsafe import Markup
 
 from hub.central.commissioning import standing
 from hub.central.commissioning.standing import Standing
-from hub.central.console import equipment
+from hub.central.console import duty, equipment, upkeep
 from hub.central.console.render import Reader
+from hub.central.console.upkeep import Upkeep
 from hub.central.incidents import view
 from hub.central.incidents.lifecycle import OUTCOMES, TABLE, Cause, Event, State
 from hub.central.notify.outcome import SENDER
@@ -56,8 +57,9 @@ Scene = dict[str, list[Part]]  # by region: the id of the element that holds the
 
 
 class Chip(msgspec.Struct, frozen=True):
-    """One choice of the filter, with how many incidents are open and how many of them alert."""
+    """One choice of the filter of a page, with how many things are to be seen there and how many need somebody."""
 
+    page: str
     zone: str
     chosen: bool
     open: int
@@ -93,18 +95,28 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     causes: tuple[str, ...] = tuple(Cause)
 
 
-def board(connection: sa.Connection, site: Directory, only: str) -> Scene:
-    """Return the open incidents, with the filter; an unknown zone filters nothing away."""
+class Listed(msgspec.Struct, frozen=True):
+    """What is under maintenance or in test mode, and the page that shows it."""
+
+    rows: tuple[Upkeep, ...]
+    back: str
+
+
+def board(connection: sa.Connection, site: Directory, only: str, now: Now) -> Scene:
+    """Return the open incidents and what is switched off, both filtered by the zone if there is one."""
     cards = view.open_cards(connection)
     counts = Counter(card.incident.zone for card in cards)
     alerting = Counter(card.incident.zone for card in cards if card.incident.alerting)
-    chips = [Chip("", not only, counts.total(), alerting.total())]
-    chips += [Chip(zone, zone == only, counts[zone], alerting[zone]) for zone in zones(site, counts)]
+    rows = upkeep.listed(connection, site, now.utc)
     if only:
+        rows = tuple(row for row in rows if row.zone in {only, ""})
         cards = [card for card in cards if card.incident.zone == only]
     return {
-        "zones": [Part(id=f"zone-{chip.zone or 'all'}", template="chip", model=chip) for chip in chips],
+        "zones": _chips("/", zones(site, counts), only, counts, alerting),
+        # What is switched off stands below all that is open, and is counted above it.
+        "upkeep-count": [Part(id="switched-off-count", template="upkeep_count", model=len(rows))] if rows else [],
         "care": _cards(cards, "care"),
+        "upkeep": _upkeep(rows, f"/?zone={only}" if only else "/"),
         "technical": _cards(cards, "technical"),
     }
 
@@ -150,9 +162,46 @@ def hubs(connection: sa.Connection, site: Directory, now: Now) -> Scene:
 def device(connection: sa.Connection, site: Directory, device_id: str, now: Now) -> Scene:
     """Return how a device stands; nothing when it has left the site."""
     stands = [one for one in standing.standings(connection, site, now.utc) if one.id == device_id]
+    if not stands:
+        return {"device": [], "upkeep": []}
     incidents = tuple(view.open_about(connection, device_id=device_id))
-    model = [OneDevice(one, incidents) for one in stands]
-    return {"device": [Part(id="standing", template="standing", model=one) for one in model]}
+    rows = upkeep.of_device(upkeep.listed(connection, site, now.utc), site, site.devices[device_id])
+    # Its test mode is told, and ended, where it stands.
+    rows = tuple(row for row in rows if row.number is not None)
+    return {
+        "device": [Part(id="standing", template="standing", model=OneDevice(one, incidents)) for one in stands],
+        "upkeep": _upkeep(rows, f"/devices/{device_id}"),
+    }
+
+
+def resident(connection: sa.Connection, site: Directory, resident_id: str, now: Now) -> Scene:
+    """Return what of a resident's devices is switched off."""
+    rows = upkeep.of_resident(upkeep.listed(connection, site, now.utc), site, resident_id)
+    return {"upkeep": _upkeep(rows, f"/residents/{resident_id}")}
+
+
+def shifts(connection: sa.Connection, site: Directory, only: str, now: Now) -> Scene:
+    """Return who is on call in each zone, with the filter."""
+    found = duty.zones(connection, site, now)
+    troubled = Counter({zone.id: sum(one.troubled for one in zone.duties) for zone in found})
+    return {
+        "zones": _chips("/shifts", [*site.zones], only, troubled, troubled),
+        "duties": [
+            Part(id=f"duty-{zone.id}", template="duty", model=zone)
+            for zone in found
+            if zone.id == only or (not only and zone.duties)
+        ],
+    }
+
+
+def _chips(page: str, names: list[str], only: str, counts: Counter[str], alerting: Counter[str]) -> list[Part]:
+    chips = [Chip(page, "", not only, counts.total(), alerting.total())]
+    chips += [Chip(page, zone, zone == only, counts[zone], alerting[zone]) for zone in names]
+    return [Part(id=f"zone-{chip.zone or 'all'}", template="chip", model=chip) for chip in chips]
+
+
+def _upkeep(rows: tuple[Upkeep, ...], back: str) -> list[Part]:
+    return [Part(id="switched-off", template="upkeep", model=Listed(rows, back))] if rows else []
 
 
 def _cards(cards: list[view.Card], incident_class: str) -> list[Part]:

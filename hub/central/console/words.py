@@ -69,6 +69,11 @@ class Words:
         note = said(note)
         return ". ".join(filter(None, [self.name("outcome", outcome), self.name("cause", cause), note]))
 
+    def days(self, text: str) -> str:
+        """Return the days of a weekly rule (``mon-fri,holiday``) in words."""
+        spans = (span.partition("-") for span in text.split(","))
+        return ", ".join("-".join(self.name("weekday", day) for day in span[::2] if day) for span in spans)
+
     def month(self, number: int) -> str:
         """Return the short name of a month, 1 to 12."""
         return self._table["month"][str(number)]

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from hub.central.api.guard import refuse_other_sites
 from hub.central.api.services import Of, reader, respond
-from hub.central.console.words import Words
+from hub.central.console.words import LANGUAGES, Words
 from hub.central.incidents.lifecycle import TABLE, Event, State
 from hub.central.links import service
 from hub.central.links.service import ACTS, Link
@@ -44,13 +44,21 @@ async def act(request: Request, of: Of, token: Token) -> Response:
     except RefusedError:
         link = await of.centre.store.read(lambda connection: service.find(connection, token, now))
         return _page(request, of, token, link, refused=link is not None)
-    return RedirectResponse(f"{PATH}{token}", status.HTTP_303_SEE_OTHER)
+    return RedirectResponse(_address(request, token), status.HTTP_303_SEE_OTHER)
+
+
+def _address(request: Request, token: str) -> str:
+    """Return the page's own address, in the language that was chosen on it."""
+    wished = request.query_params.get("lang")
+    return f"{PATH}{token}?lang={wished}" if wished in LANGUAGES else f"{PATH}{token}"
 
 
 def _page(request: Request, of: Of, token: str, link: Link | None, *, refused: bool = False) -> Response:
     site = of.centre.site
     phone = site.phones.get(link.phone) if link else None
-    language = (phone.language if phone else None) or site.site.site.language
+    wished = request.query_params.get("lang")
+    chosen = wished if wished in LANGUAGES else phone.language if phone else None
+    language = chosen or site.site.site.language
     written = msgspec.structs.replace(reader(request, None), words=Words(language))
 
     def say(key: str, **values: object) -> str:
@@ -69,7 +77,7 @@ def _page(request: Request, of: Of, token: str, link: Link | None, *, refused: b
         mine=link.taken_by == f"sms:{link.phone}",
         possible=possible,
         form=service.form_token(token),
-        address=f"{PATH}{token}",
+        address=_address(request, token),
         refused=refused,
     )
     return respond(request, str(page), status.HTTP_409_CONFLICT if refused else status.HTTP_200_OK)

@@ -43,7 +43,7 @@ def decide(tx: Tx, finding: "Finding") -> Verdict:
         _hold(tx, row, finding)
         return Verdict(None)
     said = f"{row.kind} {row.subject} is under maintenance {row.id}: {row.reason}"
-    if not _broken(row) or finding.kind in _ALWAYS:
+    if not is_broken(row.kind, row.reason) or finding.kind in _ALWAYS:
         return Verdict(finding, said)
     _hold(tx, row, finding)
     fault = msgspec.structs.replace(
@@ -84,8 +84,9 @@ def _covering(tx: Tx, finding: "Finding") -> sa.Row[Any] | None:
     return of.get("device") or of.get("hub") or of.get("zone")
 
 
-def _broken(row: sa.Row[Any]) -> bool:
-    return bool(row.kind == "device") and row.reason.casefold().startswith(BROKEN)
+def is_broken(kind: str, reason: str) -> bool:
+    """Tell whether a maintenance declares a device broken, so that its care alarms become faults."""
+    return kind == "device" and reason.casefold().startswith(BROKEN)
 
 
 def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.auth import audit
+from hub.central.bulletin import News
 from hub.central.centre import Tx
 from hub.central.incidents import desk
 from hub.central.incidents.desk import Finding
@@ -90,6 +91,7 @@ def add(
     number = sql.new_id(tx.connection.execute(maintenances.insert(), values))
     clockwork.schedule(tx, until, END, str(number))
     audit.note(tx.connection, tx.now, by[:64], "maintenance.added", f"maintenance:{number}", f"{kind} {subject}")
+    _announce(tx, number)
     return _read(_row(tx, number))
 
 
@@ -107,13 +109,14 @@ def end(tx: Tx, number: int, by: str) -> Maintenance:
     """
     row = _row(tx, number)
     if row.ended_at is not None:
-        raise RefusedError(f"maintenance {number} ended at {row.ended_at:%Y-%m-%d %H:%M} UTC")
+        raise RefusedError(f"maintenance {number} ended at {row.ended_at:%Y-%m-%d %H:%M:%S} UTC")
     ended = {"ended_at": tx.now.utc, "ended_by": by[:64]}
     tx.connection.execute(maintenances.update().where(maintenances.c.id == number).values(ended))
     clockwork.unschedule(tx, END, str(number))
     _look_at(tx, row)
     _raise_held(tx, number)
     audit.note(tx.connection, tx.now, by[:64], "maintenance.ended", f"maintenance:{number}", f"{row.held} held")
+    _announce(tx, number)
     return _read(row)
 
 
@@ -121,6 +124,10 @@ def over(tx: Tx, subject: str) -> None:
     """Its end has come; the work of a due row."""
     if _row(tx, int(subject)).ended_at is None:
         end(tx, int(subject), _BY_ITSELF)
+
+
+def _announce(tx: Tx, number: int) -> None:
+    tx.effects.news.append(News("maintenance", str(number)))
 
 
 def _look_at(tx: Tx, row: sa.Row[Any]) -> None:

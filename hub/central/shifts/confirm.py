@@ -38,7 +38,8 @@ def by_user(tx: Tx, number: int, actor: str) -> None:
     if row is None or row.open_key is None:
         raise RefusedError(f"there is no shift {number} that lasts")
     if row.confirmed_at is not None:
-        raise RefusedError(f"shift {number} was confirmed by {row.confirmed_by} at {row.confirmed_at:%H:%M} UTC")
+        at = f"{row.confirmed_at:%Y-%m-%d %H:%M:%S} UTC"
+        raise RefusedError(f"shift {number} was confirmed by {row.confirmed_by} at {at}")
     _confirm(tx, row, actor)
 
 

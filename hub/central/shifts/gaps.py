@@ -16,6 +16,7 @@ from hub.central.escalation.rota import Place, Span
 from hub.central.incidents import desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import Outcome
+from hub.central.site.directory import Directory
 from hub.central.site.model import Site
 from hub.central.store.tables import due, incidents
 from hub.domain.codes import Kind, Severity
@@ -68,7 +69,7 @@ def gap_due(tx: Tx, name: str) -> None:
     zone, _, role = name.partition(":")
     place, now = (zone, role), tx.now.utc
     ahead = WARNINGS[0][0]
-    gap = _next_gap(tx, place, now, now + ahead + _LOOK_AGAIN)
+    gap = next_gap(tx.site, place, now, now + ahead + _LOOK_AGAIN)
     severity = _severity(gap, now)
     if gap is None or severity is None:
         desk.clear(tx, need(place), "somebody is on call at every hour of the next two weeks")
@@ -77,16 +78,16 @@ def gap_due(tx: Tx, name: str) -> None:
     clockwork.schedule(tx, _next_look(gap, now), GAP, name)
 
 
-def _next_gap(tx: Tx, place: Place, since: dt.datetime, until: dt.datetime) -> Span | None:
+def next_gap(site: Directory, place: Place, since: dt.datetime, until: dt.datetime) -> Span | None:
     """Return the first gap of a role in the hours in which a step names it."""
-    named = roles_of(tx.site.site).get(place, set())
-    gaps = tx.site.rota.gaps(*place, since, until)
+    named = roles_of(site.site).get(place, set())
+    gaps = site.rota.gaps(*place, since, until)
     if None not in named:
         parts = (
             Span(start, end, gap.order)
             for gap in gaps
             for words in sorted(filter(None, named))
-            for start, end in hours.within(words, gap.start, gap.end, tx.site.rota.zone)
+            for start, end in hours.within(words, gap.start, gap.end, site.rota.zone)
         )
         gaps = sorted(parts, key=lambda gap: gap.start)
     return gaps[0] if gaps else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub.central.bulletin import News
 from hub.central.centre import Tx
 from hub.central.escalation.plan import Position, Target
 from hub.central.escalation.rota import Place
@@ -71,12 +72,15 @@ def begin(tx: Tx, place: Place, phone: Phone, until: dt.datetime | None) -> int:
             "leader_told": 0,
         },
     )
-    return sql.new_id(result)
+    number = sql.new_id(result)
+    tx.effects.news.append(News("shift", str(number)))
+    return number
 
 
 def change(tx: Tx, number: int, **columns: object) -> None:
-    """Change a shift."""
+    """Change a shift and tell whoever watches."""
     tx.connection.execute(shifts.update().where(shifts.c.id == number).values(**columns))
+    tx.effects.news.append(News("shift", str(number)))
 
 
 def tell(tx: Tx, number: int, place: Place, phone: Phone, text: str) -> None:

@@ -27,7 +27,7 @@ def handover_text(tx: Tx, place: Place, phone: Phone, until: dt.datetime | None)
         open_ = render(language, "shift.open" if numbers else "shift.none", numbers=numbers)
         return render(language, "shift.ask", zone=place[0][:_NAME], role=place[1][:_NAME], until=end, open=open_)
 
-    numbers = open_numbers(tx, place[0])
+    numbers = open_numbers(tx.connection, place[0])
     room = gsm.LIMIT - len(fill("0")) + 1
     return fill(gsm.join([str(number) for number in numbers], room)) if numbers else fill("")
 
@@ -44,9 +44,9 @@ def unconfirmed_text(tx: Tx, shift: sa.Row[Any], leader: Phone) -> str:
     )
 
 
-def open_numbers(tx: Tx, zone: str) -> list[int]:
+def open_numbers(connection: sa.Connection, zone: str) -> list[int]:
     """Return the open incidents of a zone, tests excepted, the oldest first."""
     query = sa.select(incidents.c.id).where(
         incidents.c.state.in_(OPEN), incidents.c.zone == zone, incidents.c.test.is_(False)
     )
-    return list(tx.connection.scalars(query.order_by(incidents.c.id)))
+    return list(connection.scalars(query.order_by(incidents.c.id)))

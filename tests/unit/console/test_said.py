@@ -143,6 +143,17 @@ def test_every_event_of_a_history_has_a_word(language: str) -> None:
             "melding 7 til nord-1-duty: tatt av kari-test (deg)",
         ),
         ("acknowledged led nowhere", "«Tatt» førte ikke videre"),
+        ("duty of nord-1: mon-fri,holiday 15:00-08:00", "vakt i nord-1: mandag-fredag, helligdag 15:00-08:00"),
+        ("daily 00:00-24:00 (Andre juledag)", "Andre juledag, alle dager 00:00-24:00"),
+        ("Summer leave, sat 00:00-24:00, phone 2 of 3", "Summer leave, lørdag 00:00-24:00, telefon 2 av 3"),
+        ("override (sick), night nurse is ill", "sykdom: night nurse is ill"),
+        ("override (swap), course, phone 2 of 2", "bytte: course, telefon 2 av 2"),
+        ("override, shared with nord-2", "unntak: shared with nord-2"),
+        (
+            "shift 4 was confirmed by user:kari-test at 2026-11-20 21:30:00 UTC",
+            "vakten er bekreftet av kari-test (deg) 20. nov. 22:30",
+        ),
+        ("maintenance 3 ended at 2026-11-20 21:30:00 UTC", "vedlikehold 3 sluttet 20. nov. 22:30"),
         ("sms:nord-1-duty took it and went no further", "telefon nord-1-duty tok den og kom ikke videre"),
         (
             "nothing was heard of hub h-1 since 2026-11-20 21:30:00 UTC",

@@ -41,10 +41,10 @@ function carry(from, to) {
     twin.open = true;
     twin.dataset.carried = ""; // opened by us, not by the reader
   }
-  for (const field of from.querySelectorAll("input:not([type=hidden]), textarea")) {
+  for (const field of from.querySelectorAll("input:not([type=hidden]), textarea, select")) {
     const twin = field.id && to.querySelector(`#${field.id}`);
     if (!twin) continue;
-    if (field.type === "radio") twin.checked = field.checked;
+    if (field.type === "radio" || field.type === "checkbox") twin.checked = field.checked;
     else twin.value = field.value;
   }
 }
