@@ -20,6 +20,7 @@ from hub.central.history import History
 from hub.central.links import page as link_page
 from hub.central.maintenance import api as maintenance
 from hub.central.metrics import route as metrics
+from hub.central.push import page as push
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def create_app(
         provider_hooks.router,
         login.public,
         link_page.router,
+        push.public,
         calendar.router,
     ):
         app.include_router(router)
@@ -84,6 +86,7 @@ def create_app(
         maintenance.router,
         history.router,
         shifts.router,
+        push.router,
     ):
         app.include_router(router, dependencies=[Depends(signed_in)])
     return app

@@ -77,9 +77,17 @@ class Line:
         Raises:
             TransientError: No answer within the time, or none at all; the provider may have taken it.
         """
+        return await self.ask(self._client.build_request("POST", path, data=form, json=json))
+
+    async def ask(self, request: httpx.Request) -> httpx.Response:
+        """Make a request of the provider's own form and return the whole answer, whatever its status.
+
+        Raises:
+            TransientError: No answer within the time, or none at all; the provider may have taken it.
+        """
         try:
             async with asyncio.timeout(TOTAL_S):
-                return await self._client.post(path, data=form, json=json)
+                return await self._client.send(request)
         except TimeoutError as error:
             raise TransientError(f"{self._name}: no answer within {TOTAL_S:g} s") from error
         except httpx.RequestError as error:
