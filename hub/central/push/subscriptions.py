@@ -99,7 +99,7 @@ def ask(tx: Tx, phone_id: str, browser: Subscription, by: str) -> int:
     number = sql.new_id(tx.connection.execute(table.insert(), row))
     _tell(tx, phone, "sms", render(_language(tx, phone), "push.code", code=code))
     if former is not None:
-        _note(tx, by, "push.off", former, "the same browser asks anew")
+        _audit(tx, by, "push.off", former, "the same browser asks anew")
     audit.note(tx.connection, tx.now, by, "push.asked", f"phone:{phone.id}", f"subscription {number}")
     return number
 
@@ -123,14 +123,14 @@ def confirm(tx: Tx, number: int, code: str, by: str) -> bool:
         tx.connection.execute(
             table.delete().where(one) if wrong >= _MOST_TRIES else table.update().where(one).values(tries=wrong)
         )
-        _note(tx, by, "push.wrong_code", row, f"wrong code {wrong} of {_MOST_TRIES}")
+        _audit(tx, by, "push.wrong_code", row, f"wrong code {wrong} of {_MOST_TRIES}")
         return False
     tx.connection.execute(
         table.update().where(table.c.id == number).values(confirmed_at=tx.now.utc, code_hash=None)
     )
     # To every browser that the phone has: whoever carries it sees that one more was added.
     _tell(tx, phone, "push", render(_language(tx, phone), "push.on", phone=phone.id))
-    _note(tx, by, "push.on", row, "")
+    _audit(tx, by, "push.on", row, "")
     return True
 
 
@@ -138,19 +138,19 @@ def off(tx: Tx, number: int, by: str) -> None:
     """Switch a subscription off; one that is off already is no error."""
     row = _taken_out(tx, number)
     if row is not None:
-        _note(tx, by, "push.off", row, "")
+        _audit(tx, by, "push.off", row, "")
 
 
 def gone(tx: Tx, told: Gone) -> None:
     """Drop a subscription that its push service has dropped, and tell the phone by text: nobody would notice."""
-    row = _taken_out(tx, told.subscription_id)
+    row = _taken_out(tx, told.subscription.id, told.subscription.endpoint)
     if row is None:
         return
     log.warning("phone %s: subscription %d is dropped: %s", row.phone, row.id, told.reason)
     phone = tx.site.phones.get(row.phone)
     if phone is not None and phone.number == row.number:
         _tell(tx, phone, "sms", render(_language(tx, phone), "push.gone"))
-    _note(tx, _WATCH, "push.gone", row, told.reason)
+    _audit(tx, _WATCH, "push.gone", row, told.reason)
 
 
 def can_have(phone: Phone) -> bool:
@@ -163,9 +163,13 @@ def _stands(now: dt.datetime) -> sa.ColumnElement[bool]:
     return sa.or_(table.c.confirmed_at.is_not(None), table.c.created_at > now - CODE_LASTS)
 
 
-def _taken_out(tx: Tx, number: int) -> sa.Row[Any] | None:
+def _taken_out(tx: Tx, number: int, endpoint: str | None = None) -> sa.Row[Any] | None:
+    """Delete a subscription and return it; with an endpoint only the one that has it."""
     table = push_subscriptions
-    row = tx.connection.execute(sa.select(table).where(table.c.id == number).with_for_update()).one_or_none()
+    query = sa.select(table).where(table.c.id == number).with_for_update()
+    row = tx.connection.execute(query).one_or_none()
+    if row is None or endpoint not in {None, row.endpoint}:
+        return None
     tx.connection.execute(table.delete().where(table.c.id == number))
     return row
 
@@ -179,7 +183,7 @@ def _language(tx: Tx, phone: Phone) -> str:
     return phone.language or tx.site.site.site.language
 
 
-def _note(tx: Tx, by: str, action: str, row: sa.Row[Any], detail: str) -> None:
+def _audit(tx: Tx, by: str, action: str, row: sa.Row[Any], detail: str) -> None:
     said = f"subscription {row.id}"
     audit.note(tx.connection, tx.now, by, action, f"phone:{row.phone}", f"{said}: {detail}" if detail else said)
 

@@ -1,4 +1,4 @@
-"""Web push by itself: the RFC's own example, receipts that only a message bears, and where nothing is ever sent."""
+"""Web push by itself: the RFC's own example, receipts that only a message bears, and where nothing is sent."""
 
 import asyncio
 import base64
@@ -71,7 +71,10 @@ def test_it_is_a_provider_of_its_own_channel() -> None:
 
 def test_the_same_key_is_the_same_centre_after_a_restart() -> None:
     assert WebPush(SETTINGS).public_key == WebPush(SETTINGS).public_key
-    assert WebPush(msgspec.structs.replace(SETTINGS, private_key=new_key())).public_key != WebPush(SETTINGS).public_key
+    assert (
+        WebPush(msgspec.structs.replace(SETTINGS, private_key=new_key())).public_key
+        != WebPush(SETTINGS).public_key
+    )
     assert len(raw(WebPush(SETTINGS).public_key)) == 65
 
 
@@ -204,7 +207,9 @@ class Names:
         "ff02::1",
     ],
 )
-async def test_a_public_name_of_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+async def test_a_public_name_of_a_private_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     names = Names(monkeypatch)
     for names.addresses in ([address], ["142.250.74.10", address]):
         with pytest.raises(RefusedError, match="not public"):

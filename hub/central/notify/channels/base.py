@@ -156,11 +156,11 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     """A push service says that a subscription is no more.
 
     Attributes:
-        subscription_id: Its number in the store.
+        subscription: Which; its number alone may have come to another one meanwhile.
         reason: What was answered.
     """
 
-    subscription_id: int
+    subscription: Subscription
     reason: str
 
 

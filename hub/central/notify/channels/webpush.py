@@ -141,7 +141,7 @@ class WebPush:
             try:
                 await tell((gone,))
             except TransientError as error:  # the next message finds it gone once more
-                log.warning("subscription %d is gone, which cannot be noted: %s", gone.subscription_id, error)
+                log.warning("subscription %d is gone, which cannot be noted: %s", gone.subscription.id, error)
 
     def hook(self, hook: Hook) -> tuple[Told, ...]:
         """Read what a service worker says of a message.
@@ -195,7 +195,7 @@ class WebPush:
             raise TransientError(f"{NAME}: an answer that is not theirs ({answer.status_code})")
         if answer.status_code in _GONE:
             reason = f"{NAME}: the subscription is gone ({answer.status_code})"
-            self._gone.put_nowait(Gone(subscription_id=to.id, reason=reason))
+            self._gone.put_nowait(Gone(subscription=to, reason=reason))
             raise RefusedError(reason)
         known = answer.status_code if answer.status_code in _CODES else None
         raise http.failure(NAME, answer, known, _CODES)
