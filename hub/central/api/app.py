@@ -26,6 +26,28 @@ log = logging.getLogger(__name__)
 
 _STATIC = Path(console.__file__).parent / "static"
 _BODY_BYTES = 65_536
+_PUBLIC = (
+    health.router,
+    metrics.router,
+    provider_hooks.router,
+    login.public,
+    link_page.router,
+    push.public,
+    calendar.router,
+)
+# Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
+_PRIVATE = (
+    login.router,
+    pages.router,
+    reports.router,
+    devices.router,
+    events.router,
+    incidents.router,
+    maintenance.router,
+    history.router,
+    shifts.router,
+    push.router,
+)
 
 
 def create_app(
@@ -65,28 +87,8 @@ def create_app(
     errors.add_handlers(app)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.state.gauges = gauges or metrics.Gauges()
-    for router in (
-        health.router,
-        metrics.router,
-        provider_hooks.router,
-        login.public,
-        link_page.router,
-        push.public,
-        calendar.router,
-    ):
+    for router in _PUBLIC:
         app.include_router(router)
-    # Whatever comes here is behind the login, whether or not its routes ask for the session themselves.
-    for router in (
-        login.router,
-        pages.router,
-        reports.router,
-        devices.router,
-        events.router,
-        incidents.router,
-        maintenance.router,
-        history.router,
-        shifts.router,
-        push.router,
-    ):
+    for router in _PRIVATE:
         app.include_router(router, dependencies=[Depends(signed_in)])
     return app
