@@ -2,18 +2,24 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
 
+from firmware_sim.clock import FixedClock
 from firmware_sim.providers.webpush import PushService
-from hub.central.notify.channels import http
+from hub.central.notify.channels import http, push_endpoint
 from hub.central.notify.channels.base import Accepted, Gone, Outgoing, Subscription, Told
 from hub.central.notify.channels.webpush import Settings, WebPush, new_key
 from hub.domain.clock import SystemClock
 from hub.domain.errors import PermanentError, RefusedError, TransientError
+from tests.fakes import tls
+from tests.fakes.elks import FaultyProvider
 from tests.fakes.push import CONTACT, provider, push_service, subscribed
 
 TEXT = "47 Trygghetsalarm: r-12, på badet, 21:00. Svar OK 47."
@@ -228,6 +234,31 @@ async def test_a_redirect_leads_nowhere(service: PushService, webpush: WebPush) 
     with pytest.raises(TransientError, match="307"):
         await webpush.send(outgoing(to))
     assert service.pushed.empty()
+
+
+@pytest.mark.parametrize(("name", "error"), [("push.example", None), ("other.example", TransientError)])
+async def test_the_certificate_is_that_of_the_name_at_the_address_that_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception] | None
+) -> None:
+    certificate = tls.certificate(tmp_path / "push.pem", name)
+    trusted = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr(http, "_trusted", lambda: trusted)
+    async with FaultyProvider(tls.server_tls(certificate)) as far:
+        far.answer = (201, "")
+        webpush = WebPush(Settings(private_key=new_key(), contact=CONTACT))
+        to = subscribed(PushService(FixedClock()), webpush)
+        to = msgspec.structs.replace(to, endpoint=f"https://push.example:{far.port}/push/one")
+        monkeypatch.setattr(push_endpoint, "_HTTPS", far.port)
+        monkeypatch.setattr(push_endpoint, "_public_address", mock.AsyncMock(return_value="127.0.0.1"))
+        if error:
+            with pytest.raises(error, match="ConnectError"):
+                await webpush.send(outgoing(to))
+            assert far.bodies == []
+        else:
+            assert await webpush.send(outgoing(to)) == Accepted("message-7")
+            line, headers, _ = far.requests[0]
+            assert (line, headers["host"]) == ("POST /push/one HTTP/1.1", f"push.example:{far.port}")
+        await webpush.close()
 
 
 async def test_messages_leave_side_by_side(service: PushService, webpush: WebPush) -> None:

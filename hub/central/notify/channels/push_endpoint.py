@@ -69,7 +69,7 @@ async def request(endpoint: str, own: Collection[str], headers: dict[str, str], 
     return httpx.Request(
         "POST",
         url.copy_with(host=address),
-        headers={**headers, "Host": url.host},
+        headers={**headers, "Host": url.netloc.decode("ascii")},
         content=content,
         extensions={"sni_hostname": url.host},  # the certificate is that of the name
     )
