@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+from typing import Any
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from hub.central.logs import secrets_in
 from hub.central.notify.channels import kinds, push_endpoint
 from hub.central.notify.channels.base import Hook, Outgoing, Provider, ReceiptStatus, Report, Subscription
 from hub.central.notify.channels.webpush import Settings, WebPush, encrypted, new_key
+from hub.cli import main
 from hub.domain.errors import MalformedError, RefusedError, TransientError
 from tests.fakes.providers import NOW
 
@@ -92,11 +94,27 @@ def test_its_key_is_masked_in_logs() -> None:
         ({"private_key": "_" * 43}, "hub push key"),
         ({"contact": "operator@kommune.example"}, "mailto:"),
         ({"contact": ""}, "mailto:"),
+        ({"own_services": ("push.example",)}, "own_services"),
+        ({"own_services": ("https://push.example/push",)}, "own_services"),
+        ({"own_services": ("ftp://push.example",)}, "own_services"),
+        ({"own_services": ("https://[push.example",)}, "own_services"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(changed: dict[str, str], said: str) -> None:
+def test_settings_that_cannot_work_are_refused(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(MalformedError, match=said):
         WebPush(msgspec.structs.replace(SETTINGS, **changed))
+
+
+def test_the_command_makes_a_line_for_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = []
+    for _ in range(2):
+        assert main(["push", "key"]) == 0
+        lines.append(capsys.readouterr().out)
+    assert lines[0] != lines[1]
+    made = msgspec.toml.decode(
+        lines[0] + 'contact = "https://kommune.example"\n' + 'kind = "webpush"\n', type=Settings
+    )
+    assert WebPush(made).public_key
 
 
 # ---- Subscriptions -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import logging
+import re
 from collections.abc import Callable
 
 import http_ece
@@ -54,6 +55,7 @@ _CODES: http.Codes = {
     403: http.Meaning(RefusedError, "the subscription is for another key; switch push on anew"),
     413: http.Meaning(RefusedError, "too long"),
 }
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?/?")
 RECEIPTS = {"received": ReceiptStatus.DELIVERED, "read": ReceiptStatus.READ}
 
 
@@ -79,7 +81,7 @@ class WebPush:
         wall: Returns Unix seconds, for what we sign.
 
     Raises:
-        MalformedError: Key or contact are not as they must be.
+        MalformedError: Key, contact or services are not as they must be.
     """
 
     name = NAME
@@ -89,7 +91,7 @@ class WebPush:
     def __init__(self, settings: Settings, wall: Callable[[], float] = wall_time) -> None:
         self._vapid = _vapid(settings.private_key)
         self._contact = settings.contact
-        self._own = frozenset(each.rstrip("/").lower() for each in settings.own_services)
+        self._own = frozenset(_origin(each) for each in settings.own_services)
         self._wall = wall
         self._receipts = hmac.digest(_bytes(settings.private_key), b"receipts of pushes", "sha256")
         self._line = http.Line(NAME, "")
@@ -240,7 +242,7 @@ def make(settings: Settings, _hooks: str) -> WebPush:
     """Return the provider.
 
     Raises:
-        MalformedError: Key or contact are not as they must be.
+        MalformedError: Key, contact or services are not as they must be.
     """
     return WebPush(settings)
 
@@ -275,6 +277,14 @@ def _vapid(private_key: str) -> Vapid:
         return Vapid.from_raw(private_key.encode())
     except ValueError as error:
         raise MalformedError(f'provider {NAME}: "private_key" is none; make one with: hub push key') from error
+
+
+def _origin(service: str) -> str:
+    if _ORIGIN.fullmatch(service.lower()) is None:
+        raise MalformedError(
+            f'provider {NAME}: "own_services": {service!r} is no origin such as https://push.example'
+        )
+    return push_endpoint.origin(service)
 
 
 def _ref(message_id: int) -> str:
