@@ -139,6 +139,15 @@ async def test_it_does_not_wait_for_ever(
         await webpush.send(outgoing(subscribed(service, webpush)))
 
 
+async def test_of_an_answer_that_never_ends_the_beginning_is_enough(
+    service: PushService, webpush: WebPush
+) -> None:
+    service.next = ["flood"]
+    to = subscribed(service, webpush)
+    assert await webpush.send(outgoing(to)) == Accepted("message-7")
+    assert await webpush.send(outgoing(to)) == Accepted("message-7")
+
+
 async def test_nobody_there(service: PushService) -> None:
     async with push_service() as gone:
         webpush = provider(gone)

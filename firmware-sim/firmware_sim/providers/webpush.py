@@ -10,7 +10,7 @@ import binascii
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from firmware_sim.clock import Clock
@@ -42,6 +42,7 @@ FAULTS = {
     "login": "200 with the HTML login page of somebody else",
     "lost": "it is taken, and the browser never gets it",
     "late": "it is taken, and the answer never comes",
+    "flood": "it is taken, and the answer never ends",
 }
 
 
@@ -134,7 +135,13 @@ class PushService:
             self.pushed.put_nowait(pushed)
         if fault == "late":
             await self._closing.wait()
+        if fault == "flood":
+            return StreamingResponse(self._flood(request), 201)
         return answer
+
+    async def _flood(self, request: Request) -> AsyncIterator[bytes]:
+        while not self._closing.is_set() and not await request.is_disconnected():
+            yield b"x" * 65_536
 
     def _taken(self, request: Request, body: bytes) -> tuple[Response, Pushed | None]:
         name = request.path_params["subscription"]

@@ -222,6 +222,9 @@ class Names:
         "fe80::1",
         "fd00::1",
         "::ffff:127.0.0.1",
+        "2002:7f00:1::1",
+        "64:ff9b::10.0.0.1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
         "ff02::1",
     ],
 )
@@ -241,7 +244,9 @@ async def test_the_request_goes_to_the_address_that_was_found_public(monkeypatch
     assert request.url == httpx.URL(RECEIVER.endpoint).copy_with(host="142.250.74.10")
     assert (request.headers["host"], request.headers["ttl"]) == ("push.example.net", "300")
     assert request.extensions["sni_hostname"] == "push.example.net"
-    names.addresses.reverse()
+    names.addresses = ["64:ff9b::142.250.74.10"]  # as a network without IPv4 has it
+    assert (await push_endpoint.request(RECEIVER.endpoint, (), {}, b"")).url.host == "64:ff9b::142.250.74.10"
+    names.addresses = ["2a00:1450:400f:80c::200a", "142.250.74.10"]
     request = await push_endpoint.request(RECEIVER.endpoint, (), {}, b"")
     assert request.url.netloc == b"[2a00:1450:400f:80c::200a]"
 

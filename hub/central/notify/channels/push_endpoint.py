@@ -18,6 +18,8 @@ from hub.domain.errors import MalformedError, RefusedError, TransientError
 # Those of today's push services have 200 to 500 characters.
 _LONGEST = 1024
 _HTTPS = 443
+# An IPv4 address within an IPv6 one (RFC 6052), besides those that Python knows.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def origin(endpoint: str) -> str:
@@ -100,6 +102,9 @@ async def _public_address(host: str) -> str:
 
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.teredo:
+            return False
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _NAT64 else ip.ipv4_mapped or ip.sixtofour
+        ip = inner or ip
     return ip.is_global and not ip.is_multicast

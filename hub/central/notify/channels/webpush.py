@@ -184,7 +184,7 @@ class WebPush:
         }
         try:
             body = encrypted(self._message(outgoing, to), to)
-            answer = await self._line.ask(await push_endpoint.request(to.endpoint, self._own, headers, body))
+            answer = await self._line.status(await push_endpoint.request(to.endpoint, self._own, headers, body))
             self._read(answer, to)
         except (TransientError, PermanentError) as error:
             return error
