@@ -15,6 +15,7 @@ from hub.cli import (
     devices_tell,
     devices_test,
     maintenance,
+    push,
     report,
     rota,
     run,
@@ -35,6 +36,7 @@ COMMANDS = (
     *devices_test.COMMANDS,
     *devices_tell.COMMANDS,
     *maintenance.COMMANDS,
+    *push.COMMANDS,
     *bench.COMMANDS,
 )
 _GROUPS = {
@@ -43,6 +45,7 @@ _GROUPS = {
     "report": "What became of the alarms.",
     "audit": "The audit trail: who did and who saw what.",
     "user": "Accounts of the console.",
+    "push": "Push to browsers.",
     "maintenance": "Faults that are expected for a while.",
     "devices": "Find, assign, test and command the devices of a home.",
 }

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -17,10 +17,12 @@ from hub.central.api.hooks import Desk
 from hub.central.api.services import Check
 from hub.central.auth import accounts, create_user
 from hub.central.history import SqlHistory
+from hub.central.notify.channels.base import Provider
 from hub.central.notify.channels.elks import Elks
 from hub.central.notify.channels.elks import Settings as ElksSettings
 from hub.central.notify.ways import Ways
 from tests.fakes.centre import DeskCentre
+from tests.fakes.site import SITE
 
 USER = "kari-test"
 PASSWORD = "fjord og fjell 7"
@@ -57,15 +59,20 @@ class Console:
 
 @contextlib.asynccontextmanager
 async def open_console(
-    folder: Path, checks: Mapping[str, Check] | None = None, *, secure_cookies: bool = False
+    folder: Path,
+    checks: Mapping[str, Check] | None = None,
+    *,
+    secure_cookies: bool = False,
+    providers: Sequence[Provider] = (),
+    document: str = SITE,
 ) -> AsyncIterator[Console]:
     """Serve a console until the block ends."""
-    desk = DeskCentre(f"sqlite:///{folder}/central.db")
+    desk = DeskCentre(f"sqlite:///{folder}/central.db", document=document)
     now = desk.clock.now()
     with mock.patch.object(accounts, "_hasher", _QUICK):
         desk.store.write_now(lambda connection: create_user(connection, USER, PASSWORD, now))
     elks = ElksSettings(username="user", password="word", sender="+4700000001")
-    hooks = Desk("http://127.0.0.1", HOOK_SECRET, Ways([Elks(elks)]))
+    hooks = Desk("http://127.0.0.1", HOOK_SECRET, Ways(providers or [Elks(elks)]))
     app = create_app(
         desk.centre, SqlHistory(desk.store), hooks=hooks, secure_cookies=secure_cookies, checks=checks
     )

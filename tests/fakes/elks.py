@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from typing import Self
 from urllib.parse import parse_qs
 
@@ -12,9 +13,13 @@ class FaultyProvider:
     """Answers every request with ``answer``; ``None`` hangs up instead, ``hang`` never answers.
 
     ``cut`` answers half and hangs up, ``drip`` answers half and never the rest.
+
+    Args:
+        tls: Its certificate; it then speaks https.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.answer: tuple[int, str] | None = GOOD
         self.hang = False
         self.cut = False
@@ -25,8 +30,9 @@ class FaultyProvider:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -51,7 +57,7 @@ class FaultyProvider:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        form = {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
         self.requests.append((head[0], headers, form))
         self.bodies.append(body)
         if self.hang:

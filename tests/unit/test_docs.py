@@ -129,7 +129,8 @@ def ours() -> list[list[str]]:
 def said(words: list[str]) -> str:
     """Return the help of the command that these words call."""
     program, rest = words[0], words[1:]
-    group = program == "hub" and rest[0] in {"site", "user", "devices", "rota", "report", "audit", "maintenance"}
+    groups = {"site", "user", "devices", "rota", "report", "audit", "maintenance", "push"}
+    group = program == "hub" and rest[0] in groups
     command = rest[: 2 if group else 1]
     out = io.StringIO()
     ask = parser().parse_args if program == "hub" else hub_sim

@@ -22,6 +22,7 @@ from hub.central.history import History
 from hub.central.links import page as link_page
 from hub.central.maintenance import api as maintenance
 from hub.central.metrics import route as metrics
+from hub.central.push import page as push
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ _PUBLIC = (
     provider_hooks.router,
     login.public,
     link_page.router,
+    push.public,
     calendar.router,
 )
 # Whatever stands here is behind the login, whether or not its routes ask for the session themselves.
@@ -48,6 +50,7 @@ _PRIVATE = (
     maintenance.router,
     history.router,
     shifts.router,
+    push.router,
 )
 
 

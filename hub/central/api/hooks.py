@@ -18,8 +18,9 @@ from fastapi import APIRouter, HTTPException, Request, Response, status
 from hub.central.auth import audit as trail
 from hub.central.centre import Centre, Tx
 from hub.central.notify import keys, receipts, replies
-from hub.central.notify.channels.base import Hook, Inbound, Keyed, Provider, Told
+from hub.central.notify.channels.base import Gone, Hook, Inbound, Keyed, Provider, Told
 from hub.central.notify.ways import Ways
+from hub.central.push import subscriptions
 from hub.central.store.tables import audit
 from hub.domain.errors import MalformedError, RefusedError, TransientError
 
@@ -70,6 +71,17 @@ async def called(request: Request, provider: str, secret: str, what: str) -> Res
     if known is None:
         log.warning("a call to the hooks with a wrong secret or an unknown provider")
         raise await _stranger(centre, "wrong secret")
+    return await answered(request, known, what)
+
+
+async def answered(request: Request, known: Provider, what: str) -> Response:
+    """Take what a provider's call tells, whichever way it came in, and answer when it is kept.
+
+    Raises:
+        HTTPException: It is not theirs, it has no form, it is about nothing there is, or it came too early.
+    """
+    centre: Centre = request.app.state.centre
+    desk: Desk = request.app.state.hooks
     hook = await _read(request, desk.public_url, what, centre.clock.now().utc)
     try:
         told = known.hook(hook)
@@ -115,7 +127,10 @@ def _do(tx: Tx, provider: Provider, told: Told, ways: Ways) -> str:
         return replies.receive(tx, told)
     if isinstance(told, Keyed):
         return keys.pressed(tx, provider, told)
-    receipts.reported(tx, provider, told, ways)
+    if isinstance(told, Gone):
+        subscriptions.gone(tx, told)
+    else:
+        receipts.reported(tx, provider, told, ways)
     return ""
 
 

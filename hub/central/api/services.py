@@ -75,6 +75,7 @@ def reader(request: Request, session: Session | None) -> Reader:
         now=centre.clock.now(),
         session=session,
         only=_zone(request),
+        push="push" in request.app.state.hooks.ways.channels,
     )
 
 

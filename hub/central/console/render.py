@@ -51,6 +51,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         now: This moment.
         session: Whose session it is; ``None`` before the login.
         only: The zone of home nursing the reader looks at; empty for all.
+        push: The centre can push to browsers.
     """
 
     words: Words
@@ -58,6 +59,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     now: Now
     session: Session | None = None
     only: str = ""
+    push: bool = False
 
     @property
     def keep(self) -> str:

@@ -24,7 +24,7 @@ SUITS: dict[ChannelName, frozenset[PhoneKind]] = {
     "push": frozenset({"mobile"}),
     "email": frozenset({"mobile", "landline"}),  # those with an address, wherever it is read
 }
-# They wake nobody at night, and nothing that they report proves that somebody saw it in time.
+# They wake nobody for certain: a mail lies unread, a push comes to a phone that is silent or saves its battery.
 QUIET: frozenset[ChannelName] = frozenset({"push", "email"})
 
 _FINAL_STEP = Step(roles=(LAST_RESORT,))

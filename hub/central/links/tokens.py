@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import re
 import secrets
 
 from hub.central.centre import Tx
@@ -12,6 +13,7 @@ _TOKEN_BYTES = 16
 # What the text of a channel can carry as something to be opened.
 _SHOWN_BY = frozenset({"sms", "push", "email"})
 PATH = "/l/"
+_IN_TEXT = re.compile(rf"https://[^\s/]+(?:/[^\s/]+)*?({PATH}[A-Za-z0-9_-]{{22}})(?![A-Za-z0-9_-])")
 
 
 def fresh(tx: Tx, channel: str) -> str:
@@ -24,6 +26,12 @@ def fresh(tx: Tx, channel: str) -> str:
 def address(tx: Tx, token: str) -> str:
     """Return the address that opens a token, empty for none."""
     return f"{tx.site.site.site.public_url}{PATH}{token}" if token else ""
+
+
+def path_in(text: str) -> str:
+    """Return the path of the link that a text bears, empty for none."""
+    found = _IN_TEXT.search(text)
+    return found[1] if found else ""
 
 
 def keep(tx: Tx, token: str, incident_id: int, phone: str) -> None:

@@ -25,6 +25,7 @@ from hub.central.notify.message import MessageState
 from hub.central.notify.outcome import Fault
 from hub.central.notify.stages import Draft, Held, held
 from hub.central.notify.ways import Ways
+from hub.central.push import subscriptions
 from hub.central.store.tables import incidents, messages
 from hub.domain.errors import PermanentError, RefusedError, TransientError
 
@@ -161,6 +162,8 @@ class Sender:
             text=draft.text,
             key=f"message-{draft.id}",
             receipt_url=f"{self._hooks(provider.name)}/delivery?message={draft.id}",
+            incident_id=draft.incident_id,
+            subscriptions=draft.subscriptions,
         )
         self.ways.breaker(provider.name).began(self._centre.clock.now().utc)
         try:
@@ -263,4 +266,6 @@ def _load(connection: sa.Connection, message_id: int) -> Draft | None:
         taken_by=row.taken_by,
         overtaken=bool(row[-1]),
         kind=row.kind,
+        incident_id=row.incident_id,
+        subscriptions=subscriptions.of(connection, row.phone, row.number) if row.channel == "push" else (),
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from hub.central.incidents.lifecycle import TAKEN, State
+from hub.central.notify.channels.base import Subscription
 from hub.central.notify.message import MessageState, withdrawn
 from hub.central.notify.order import Past
 
@@ -30,6 +31,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         taken_by: Who took the incident last.
         overtaken: A newer text about the same incident waits for the same phone.
         kind: What its incident is; ``None`` when it belongs to none.
+        incident_id: That incident's number.
+        subscriptions: Where the phone takes pushes; empty on every other channel.
     """
 
     id: int
@@ -44,6 +47,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     taken_by: str | None
     overtaken: bool
     kind: str | None = None
+    incident_id: int | None = None
+    subscriptions: tuple[Subscription, ...] = ()
 
 
 class Held(NamedTuple):

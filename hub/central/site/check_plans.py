@@ -78,6 +78,27 @@ def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
         found.error((*path, "steps"), "it has no step and tells nobody; write a [[plans.steps]] table")
     for place, step in enumerate(plan.steps):
         _step((*path, "steps", place), step, zones, found)
+    _quiet_roles(path, plan, found)
+
+
+def _by_push(step: Step) -> bool:
+    """Tell whether a mobile gets a push in a step, and nothing else: a step uses one channel for each phone."""
+    return next((channel for channel in step.channels if channel != "email"), None) == "push"
+
+
+def _quiet_roles(path: Path, plan: Plan, found: Collector) -> None:
+    """Find roles that a plan tells by push alone, whatever other channels its steps name."""
+    pushed, loud = set(), set()
+    for step in plan.steps:
+        places = {role_place(plan.zone, role) for role in step.roles}
+        if _by_push(step):
+            pushed |= places
+        elif step.hours is None:
+            loud |= places
+    for zone, role in sorted(pushed - loud):
+        named = role if zone == plan.zone else f"{zone}:{role}"
+        text = f"role {named!r} gets push alone; name it in a later step too, with sms or voice, at all hours"
+        found.error((*path, "steps"), text)
 
 
 def _limits(path: Path, plan: Plan, found: Collector) -> None:
@@ -99,8 +120,11 @@ def _step(path: Path, step: Step, zones: set[str], found: Collector) -> None:
     if step.channels and QUIET.issuperset(step.channels):
         text = f'{" and ".join(step.channels)} alone wake nobody; add "sms" or "voice"'
         found.error((*path, "channels"), text)
-    elif step.channels and step.channels[0] in QUIET:
-        text = f"whoever has {step.channels[0]} gets nothing else in this step; put it behind the others"
+    elif step.channels and step.channels[0] == "email":
+        text = "whoever has email gets nothing else in this step; put it behind the others"
+        found.warning((*path, "channels"), text)
+    elif "push" in step.channels and not _by_push(step):
+        text = "push is never used: each phone that takes it takes what stands before it; put it first"
         found.warning((*path, "channels"), text)
     for key in ("wait_s", "between_s"):
         found.seconds((*path, key), getattr(step, key))

@@ -1,19 +1,12 @@
 """E-mail against a server on a real socket: accepted, refused at every step, slow, broken off, or not itself."""
 
-import datetime as dt
 import email
 import email.policy
-import ipaddress
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from hub.central.centre import Centre
 from hub.central.notify import receipts
@@ -23,10 +16,10 @@ from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
 from hub.central.site.directory import Directory
 from hub.central.site.model import Plan, Step
-from hub.domain.clock import wall_time
 from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
+from tests.fakes import tls
 from tests.fakes.smtp import MailServer
-from tests.fakes.ward import DUTY, START, ObedientProvider, message_of, raised
+from tests.fakes.ward import DUTY, ObedientProvider, message_of, raised
 
 ADDRESS, OURS = "duty@nord.example", "alarm@kommune.example"
 TEXT = "47 Trygghetsalarm: r-12, på badet, 21:00. Svar OK 47."
@@ -35,32 +28,7 @@ OUTGOING = Outgoing(message_id=7, number=ADDRESS, text=TEXT, key="message-7", re
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Key and certificate of 127.0.0.1, by nobody but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
-    now = dt.datetime.fromtimestamp(wall_time(), tz=START.tzinfo)
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(here, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("mail") / "mail.pem"
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem))
-    return path
-
-
-def server_tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+    return tls.certificate(tmp_path_factory.mktemp("mail") / "mail.pem", "127.0.0.1")
 
 
 @pytest.fixture
@@ -160,7 +128,7 @@ async def test_a_password_and_a_mail_go_encrypted(
     certificate: Path, security: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    server = MailServer(server_tls(certificate))
+    server = MailServer(tls.server_tls(certificate))
     server.at_once_tls = security == "tls"
     async with server:
         await provider(server, security, username="user", password="word").send(OUTGOING)
@@ -176,7 +144,7 @@ async def test_a_password_and_a_mail_go_encrypted(
 async def test_a_server_that_is_another_or_has_no_tls_gets_nothing(certificate: Path, server: MailServer) -> None:
     with pytest.raises(PermanentError, match="STARTTLS"):
         await provider(server, "starttls").send(OUTGOING)
-    async with MailServer(server_tls(certificate)) as liar:
+    async with MailServer(tls.server_tls(certificate)) as liar:
         with pytest.raises(TransientError):
             await provider(liar, "starttls").send(OUTGOING)
         assert liar.mails == []

@@ -50,6 +50,36 @@ def test_what_wakes_nobody_and_goes_before_a_text_is_a_warning() -> None:
     assert not any("put it behind" in line for line in last)
 
 
+PUSH = '{ roles = ["duty"], channels = ["push", "sms"], wait_s = 20 }'
+BY_NIGHT = '{ roles = ["duty"], hours = "22:00-07:00" }'
+MAILED = PUSH.replace('"push"', '"email", "push"')
+
+
+@pytest.mark.parametrize(
+    ("steps", "role"),
+    [
+        (PUSH, "'duty'"),
+        (f"{PUSH}, {PUSH}", "'duty'"),
+        (f"{PUSH}, {BY_NIGHT}", "'duty'"),
+        (MAILED, "'duty'"),
+        (f'{PUSH.replace("duty", "last-resort")}, {{ roles = ["duty"] }}', "'last-resort'"),
+        (f'{PUSH.replace("duty", "nord-1:technician")}, {{ roles = ["duty"] }}', "'nord-1:technician'"),
+    ],
+)
+def test_nobody_is_told_by_push_alone(steps: str, role: str) -> None:
+    lines = found(SITE.replace(STEP, f"steps = [{steps}"))
+    assert any(line.startswith("error") and f"role {role} gets push alone" in line for line in lines)
+    roles = '"duty", "last-resort", "nord-1:technician"'
+    louder = found(SITE.replace(STEP, f"steps = [{steps}, {{ roles = [{roles}] }}"))
+    assert not any("push" in line for line in louder)
+
+
+def test_a_push_that_no_phone_ever_gets_is_a_warning() -> None:
+    last = found(SITE.replace(STEP, STEP.replace("180", '180, channels = ["sms", "push"]')))
+    assert any(line.startswith("warning") and "push is never used" in line for line in last)
+    assert not any(line.startswith("error") for line in last)
+
+
 def test_a_role_is_to_be_filled_in_the_hours_of_its_steps_only() -> None:
     assert any("nobody 07:00-22:00" in line for line in found(NIGHT))
     by_night = NIGHT.replace(STEP, STEP.replace("180", '180, hours = "22:00-07:00"'))

@@ -23,6 +23,22 @@ class Capability(StrEnum):
     LANDLINE = "landline"  # it reaches a phone that takes calls only
 
 
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a browser takes pushes (RFC 8030), as it told us (W3C Push API, ``PushSubscription``).
+
+    Attributes:
+        id: Its number in the store.
+        endpoint: Address at its maker's push service; whoever knows it can try to reach that browser.
+        p256dh: The browser's public key, base64url.
+        auth: Its authentication secret, base64url.
+    """
+
+    id: int
+    endpoint: str
+    p256dh: str
+    auth: str
+
+
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to send a message.
 
@@ -32,6 +48,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         text: What to say.
         key: The same for every attempt at this message: a provider that knows such keys sends it once.
         receipt_url: Where the provider reports what became of it.
+        incident_id: What it is about; ``None`` when that is no incident.
+        subscriptions: Where to on channel ``push``: every browser that the phone has switched it on in.
     """
 
     message_id: int
@@ -39,6 +57,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     key: str
     receipt_url: str
+    incident_id: int | None = None
+    subscriptions: tuple[Subscription, ...] = ()
 
 
 class Accepted(NamedTuple):
@@ -132,7 +152,19 @@ class Keyed(msgspec.Struct, frozen=True, kw_only=True):
     digits: str
 
 
-Told = Report | Inbound | Keyed
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """A push service says that a subscription is no more.
+
+    Attributes:
+        subscription: Which; its number alone may have come to another one meanwhile.
+        reason: What was answered.
+    """
+
+    subscription: Subscription
+    reason: str
+
+
+Told = Report | Inbound | Keyed | Gone
 # Commits what was told and returns what is to be said to the phone. Raises as ``api.hooks.take`` does.
 Tell = Callable[[tuple[Told, ...]], Awaitable[str]]
 
@@ -199,7 +231,7 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Listening(Protocol):
-    """A provider that calls no hook of ours: it is listened to as long as the centre runs."""
+    """A provider that tells by itself, without a call to a hook: it is listened to as long as the centre runs."""
 
     async def listen(self, tell: Tell, clock: Clock) -> None:
         """Listen without end, and tell what is told."""

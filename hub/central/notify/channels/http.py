@@ -6,7 +6,7 @@ Nothing here tells a phone number or a text: errors end up in logs and on pages.
 import asyncio
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ CONNECT_S = 3.0
 TOTAL_S = 10.0
 
 _SAID = 120
+_SKIMMED_BYTES = 16_384
 _LONGEST_WORD = 96
 _LONGEST_TEXT = 2_000
 _NUMBER = re.compile(r"\+?\d(?:[\s-]?\d){3,}")
@@ -77,9 +78,33 @@ class Line:
         Raises:
             TransientError: No answer within the time, or none at all; the provider may have taken it.
         """
+        return await self._in_time(self._client.post(path, data=form, json=json))
+
+    async def status(self, request: httpx.Request) -> httpx.Response:
+        """Make a request to somebody whom we do not trust and return the answer without its body.
+
+        Raises:
+            TransientError: No answer within the time, or none at all; they may have taken it.
+        """
+        return await self._in_time(self._skimmed(request))
+
+    async def _skimmed(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._client.send(request, stream=True)
+        try:
+            seen = 0
+            # To its end where that is near, so that the connection can be kept.
+            async for chunk in answer.aiter_raw():
+                seen += len(chunk)
+                if seen > _SKIMMED_BYTES:
+                    break
+        finally:
+            await answer.aclose()
+        return answer
+
+    async def _in_time(self, asking: Awaitable[httpx.Response]) -> httpx.Response:
         try:
             async with asyncio.timeout(TOTAL_S):
-                return await self._client.post(path, data=form, json=json)
+                return await asking
         except TimeoutError as error:
             raise TransientError(f"{self._name}: no answer within {TOTAL_S:g} s") from error
         except httpx.RequestError as error:

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
-from hub.central.notify.channels import elks, elks_voice, email_smtp, link, modem, sveve, twilio, twilio_voice
+from hub.central.notify.channels import (
+    elks,
+    elks_voice,
+    email_smtp,
+    link,
+    modem,
+    sveve,
+    twilio,
+    twilio_voice,
+    webpush,
+)
 from hub.central.notify.channels.base import Provider
 
 # A new provider is one line here: the settings that its entry in ``[[providers]]`` has, whose tag is its ``kind``,
@@ -19,6 +29,7 @@ KINDS: Mapping[type[msgspec.Struct], Callable[[Any, str], Provider]] = {
     modem.Settings: modem.make,
     twilio.Settings: twilio.make,
     twilio_voice.Settings: twilio_voice.make,
+    webpush.Settings: webpush.make,
 }
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from hub.central.store.tables.incidents import (
 from hub.central.store.tables.people import (
     audit,
     audit_head,
+    push_subscriptions,
     sessions,
     sites,
     users,
@@ -63,6 +64,7 @@ __all__ = [
     "microseconds",
     "observations",
     "outages",
+    "push_subscriptions",
     "replies",
     "rounds",
     "sessions",

@@ -1,4 +1,4 @@
-"""Sites, accounts and the audit trail."""
+"""Sites, accounts, the browsers that take pushes, and the audit trail."""
 
 import sqlalchemy as sa
 
@@ -29,6 +29,25 @@ sessions = sa.Table(
     sa.Column("csrf", sa.String(64), nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
+)
+
+# A browser on a phone that takes pushes, from when its code was sent to that phone.
+push_subscriptions = sa.Table(
+    "push_subscriptions",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("phone", Name, nullable=False),  # the phone's id in the site
+    sa.Column("number", sa.String(32), nullable=False),  # to which the code was sent; with another one it ends
+    sa.Column("endpoint_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("p256dh", sa.String(96), nullable=False),
+    sa.Column("auth", sa.String(32), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.String(64), nullable=False),
+    sa.Column("code_hash", sa.String(64)),  # while the code is awaited
+    sa.Column("tries", sa.Integer, nullable=False),  # of a wrong code
+    sa.Column("confirmed_at", Instant),
+    sa.Index("ix_push_subscriptions_phone", "phone", "number"),
 )
 
 audit = sa.Table(
