@@ -26,14 +26,17 @@ from hub.central.centre import Tx
 from hub.central.escalation.plan import Position, Target
 from hub.central.notify import outbox
 from hub.central.notify.channels import kinds
+from hub.central.notify.channels.base import Subscription
+from hub.central.notify.channels.webpush import new_key
 from hub.central.notify.outbox import SEND
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
-from hub.central.store.tables import attempts, due, messages
+from hub.central.store.tables import attempts, due, messages, push_subscriptions
 from tests.fakes import mortal
+from tests.fakes.push import CONTACT, provider, push_service, subscribed
 from tests.fakes.serving import serving
 from tests.fakes.smtp import MailServer
-from tests.fakes.ward import DUTY, open_centre, raised
+from tests.fakes.ward import DUTY, START, open_centre, raised
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -65,7 +68,7 @@ class Far(NamedTuple):
     accepted: Callable[[], int]
 
 
-@pytest.fixture(params=[*HTTP, "email", "modem"])
+@pytest.fixture(params=[*HTTP, "email", "modem", "webpush"])
 async def far(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Far]:
     kind = str(request.param)
     if kind == "email":
@@ -86,6 +89,12 @@ async def far(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[F
         assert isinstance(device, GsmModem)
         yield Far({"kind": kind, "port": str(tmp_path / "gsm")}, lambda: len(device.network.sent))
         await home.stop()
+    elif kind == "webpush":
+        async with push_service() as far:
+            key = new_key()
+            account = {"private_key": key, "contact": CONTACT, "own_services": [far.url]}
+            _subscribe(tmp_path, subscribed(far, provider(far, key)))
+            yield Far({"kind": kind, **account}, far.pushed.qsize)
     else:
         network = Network([Phone(DUTY, "duty")], None, OURS, SystemClock())
         service = Service(network, USER, PASSWORD)
@@ -94,8 +103,30 @@ async def far(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[F
             await service.close()
 
 
+def _subscribe(folder: Path, browser: Subscription) -> None:
+    """Let the duty phone have switched push on in a browser."""
+    row = {
+        "phone": "p-duty",
+        "number": DUTY,
+        "endpoint_hash": "of the endpoint",
+        "endpoint": browser.endpoint,
+        "p256dh": browser.p256dh,
+        "auth": browser.auth,
+        "created_at": START,
+        "created_by": "user:test",
+        "confirmed_at": START,
+        "code_hash": "",
+        "tries": 0,
+    }
+    centre = open_centre(folder, mortal.Hasty())
+    centre.store.write_now(lambda connection: connection.execute(push_subscriptions.insert(), row))
+    centre.store.close()
+
+
 def test_no_kind_of_provider_is_left_out() -> None:
-    assert {*HTTP, "email", "modem"} == {str(settings.__struct_config__.tag) for settings in kinds.KINDS}
+    assert {*HTTP, "email", "modem", "webpush"} == {
+        str(settings.__struct_config__.tag) for settings in kinds.KINDS
+    }
 
 
 async def test_at_least_one_accepted_send(far: Far, tmp_path: Path) -> None:
@@ -151,8 +182,8 @@ async def taken_over(
     """Let another centre carry out what is left; return the message's state beside that of each attempt."""
     centre = open_centre(folder, clock)
     centre.owner = "centre-2"
-    provider = mortal.make(account)
-    sender = Sender(centre, Ways([provider]), lambda _name: mortal.HOOKS)
+    way = mortal.make(account)
+    sender = Sender(centre, Ways([way]), lambda _name: mortal.HOOKS)
     changed = asyncio.Event()
     centre.follow(lambda _effects: changed.set())
     work = clockwork.Clockwork(
@@ -161,7 +192,7 @@ async def taken_over(
         {SEND: lambda subject: sender.start(int(subject))},
     )
     left = sa.select(due.c.id).where(due.c.kind == SEND)
-    async with mortal.listening(centre, provider):
+    async with mortal.listening(centre, way):
         loop = asyncio.create_task(work.run())
         async with asyncio.timeout(20):
             while await centre.store.read(lambda c: c.execute(left).first()) is not None:
@@ -169,7 +200,7 @@ async def taken_over(
                 changed.clear()
         loop.cancel()
         await sender.close()
-    await provider.close()
+    await way.close()
     query = sa.select(messages.c.state, attempts.c.state.label("attempt")).join(attempts)
     rows = await centre.store.read(lambda c: c.execute(query.where(messages.c.id == message_id)).all())
     centre.store.close()
