@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from hub.central.notify.channels import fyi_apprise
 from hub.central.notify.channels.kinds import Account, kind_of
 from hub.central.watch.settings import Log, Metrics, Watch
 from hub.document import read_file
@@ -88,8 +89,10 @@ def load(path: Path) -> Settings:
         )
     _check_share(path, settings)
     kinds = [kind_of(account) for account in settings.providers]
-    if not kinds:
-        raise MalformedError(f'{path}: key "providers": write at least one, or nobody is told of anything')
+    if not set(kinds) - {fyi_apprise.NAME}:
+        raise MalformedError(
+            f'{path}: key "providers": write at least one that reaches phones, or nobody is told of anything'
+        )
     for kind in kinds:
         if kinds.count(kind) > 1:
             raise MalformedError(f'{path}: key "providers": kind "{kind}" is there twice')

@@ -20,7 +20,7 @@ from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
 from hub.central.notify import outcome
 from hub.central.notify.channels.base import Inbound
-from hub.central.notify.message import BY_TEXT, MessageState, phone_of
+from hub.central.notify.message import BY_TEXT, FYI, MessageState, phone_of
 from hub.central.notify.words import EVENTS, Answer, Word, read
 from hub.central.shifts import confirm
 from hub.central.store import sql
@@ -165,7 +165,7 @@ class _Talk:
     def _message(self, number: int) -> int:
         """Return the last message about an incident to this phone: the one that is answered."""
         last = sa.select(sa.func.max(messages.c.id)).where(
-            messages.c.incident_id == number, messages.c.number == self._inbound.sender
+            messages.c.incident_id == number, _to(self._inbound.sender)
         )
         return int(self._tx.connection.execute(last).scalar_one())
 
@@ -223,9 +223,14 @@ def _texts(numbers: Sequence[int]) -> list[str]:
     return [str(number) for number in numbers]
 
 
+def _to(sender: str) -> sa.ColumnElement[bool]:
+    """Messages that a phone can answer: what was for information has no number, and a text may name no sender."""
+    return (messages.c.number == sender) & (messages.c.channel != FYI)
+
+
 def _phone(tx: Tx, sender: str) -> str | None:
     """Return the id of a phone: what we last called it, or what the site calls it now."""
-    query = sa.select(messages.c.phone).where(messages.c.number == sender).order_by(messages.c.id.desc())
+    query = sa.select(messages.c.phone).where(_to(sender)).order_by(messages.c.id.desc())
     told = tx.connection.scalar(query.limit(1))
     if told is not None:
         return str(told)
@@ -234,7 +239,7 @@ def _phone(tx: Tx, sender: str) -> str | None:
 
 
 def _was_told(tx: Tx, number: int, sender: str) -> bool:
-    query = sa.select(messages.c.id).where(messages.c.incident_id == number, messages.c.number == sender)
+    query = sa.select(messages.c.id).where(messages.c.incident_id == number, _to(sender))
     return tx.connection.execute(query.limit(1)).first() is not None
 
 
@@ -245,7 +250,7 @@ def _told(tx: Tx, sender: str) -> Sequence[sa.Row[Any]]:
     query: sa.Select[Any] = (
         sa.select(incidents.c.id, incidents.c.state, first)
         .join(messages, messages.c.incident_id == incidents.c.id)
-        .where(messages.c.number == sender, live)
+        .where(_to(sender), live)
         .group_by(incidents.c.id, incidents.c.state)
         .order_by(incidents.c.id)
     )

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
-from hub.central.notify.channels import elks, elks_voice, email_smtp, link, modem, sveve, twilio, twilio_voice
+from hub.central.notify.channels import (
+    elks,
+    elks_voice,
+    email_smtp,
+    fyi_apprise,
+    link,
+    modem,
+    sveve,
+    twilio,
+    twilio_voice,
+)
 from hub.central.notify.channels.base import Provider
 
 # A new provider is one line here: the settings that its entry in ``[[providers]]`` has, whose tag is its ``kind``,
@@ -15,6 +25,7 @@ KINDS: Mapping[type[msgspec.Struct], Callable[[Any, str], Provider]] = {
     elks_voice.Settings: elks_voice.make,
     sveve.Settings: sveve.make,
     email_smtp.Settings: email_smtp.make,
+    fyi_apprise.Settings: fyi_apprise.make,
     link.Settings: link.make,
     modem.Settings: modem.make,
     twilio.Settings: twilio.make,
