@@ -10,7 +10,7 @@ from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.notify import fyi
 from hub.central.notify.channels.base import Inbound
-from hub.central.notify.outcome import FYI_ATTEMPTS
+from hub.central.notify.outcome import FLEETING_ATTEMPTS
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.replies import receive
 from hub.central.notify.ways import Ways
@@ -182,7 +182,7 @@ async def test_a_site_whose_fyi_is_down_escalates_unchanged(
     desk = DeskCentre(with_fyi)
     rows = [row for row in await informed(desk) if row.incident_id == 1 and row.phone == "serious"]
     of_one = [sent for sent in down.sent if sent.message_id == rows[0].id]
-    assert len(of_one) == (1 if isinstance(error, RefusedError) else FYI_ATTEMPTS)
+    assert len(of_one) == (1 if isinstance(error, RefusedError) else FLEETING_ATTEMPTS)
     assert {row.state for row in rows} == {"undeliverable"}
     noted = await desk.rows(incident_events, incident_events.c.detail.contains("to serious"))
     assert [row.event for row in noted if row.incident_id == 1][-1] == "undeliverable"

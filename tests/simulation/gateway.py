@@ -113,7 +113,7 @@ class SimGateway:
 class Line:
     """One centre's end of the line: :class:`hub.central.notify.channels.base.Provider`."""
 
-    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
+    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY, Capability.ANSWERS})
 
     def __init__(self, gateway: SimGateway, centre: SimCentre) -> None:
         self._gateway, self._centre = gateway, centre

@@ -14,6 +14,9 @@ BY_KEY = "call:"
 # one, nobody can answer one, and none of them moves an incident.
 FYI = "fyi"
 
+# The role in messages that answer a text.
+ANSWER = "answer"
+
 
 class MessageState(StrEnum):
     """Where a message, or one attempt at it, stands."""

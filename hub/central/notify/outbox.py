@@ -7,7 +7,7 @@ from hub.central.centre import Tx
 from hub.central.escalation.plan import Position, Target
 from hub.central.notify import attempts
 from hub.central.notify.attempts import RECEIPT, SEND
-from hub.central.notify.message import FYI, MessageState, withdrawn
+from hub.central.notify.message import ANSWER, FYI, MessageState, withdrawn
 from hub.central.store import sql, tables
 from hub.central.store.tables import messages
 
@@ -69,6 +69,32 @@ def send_now(tx: Tx, message_id: int) -> None:
     clockwork.unschedule(tx, SEND, str(message_id))
     clockwork.lease_new(tx, SEND, str(message_id))
     tx.effects.outgoing.append(message_id)
+
+
+def answer(tx: Tx, phone: str, number: str, text: str) -> int:
+    """Write the answer to a text whose provider cannot be answered in its call.
+
+    Args:
+        tx: The transaction in which the text is taken.
+        phone: The phone's id, or what is said of one that nobody knows.
+        number: Where the text came from.
+        text: What is answered.
+    """
+    message_id = _write(
+        tx,
+        incident_id=None,
+        zone="",
+        role=ANSWER,
+        phone=phone,
+        number=number,
+        channel="sms",
+        text=text,
+        plan_round=-1,
+        plan_step=-1,
+    )
+    clockwork.lease_new(tx, SEND, str(message_id))
+    tx.effects.outgoing.append(message_id)
+    return message_id
 
 
 def _write(tx: Tx, **columns: object) -> int:

@@ -18,9 +18,9 @@ from hub.central.centre import Tx
 from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
-from hub.central.notify import outcome
+from hub.central.notify import outbox, outcome
 from hub.central.notify.channels.base import Inbound
-from hub.central.notify.message import BY_TEXT, FYI, MessageState, phone_of
+from hub.central.notify.message import ANSWER, BY_TEXT, FYI, MessageState, phone_of
 from hub.central.notify.words import EVENTS, Answer, Word, read
 from hub.central.shifts import confirm
 from hub.central.store import sql
@@ -37,6 +37,7 @@ _JUST_NOW = dt.timedelta(minutes=10)
 _HELP_AT_MOST = 20
 _STRANGER_AT_MOST = 3
 _ACTION = "reply_refused"
+_UNKNOWN = "unknown"
 
 
 class _Verdict(msgspec.Struct, frozen=True):
@@ -47,10 +48,16 @@ class _Verdict(msgspec.Struct, frozen=True):
     refused: str | None = None
 
 
-def receive(tx: Tx, inbound: Inbound) -> str:
+def receive(tx: Tx, inbound: Inbound, *, apart: bool = False) -> str:
     """Do what a text says and return what to answer; empty: nothing is answered.
 
     The same text again (by provider and its name for it) does nothing and gets the same answer.
+
+    Args:
+        tx: The transaction.
+        inbound: The text.
+        apart: Its provider's call cannot be answered: the answer becomes a message of its own, once, and nothing
+            is returned.
     """
     claimed = tx.connection.execute(
         sql.insert(tx.connection, replies)
@@ -67,7 +74,7 @@ def receive(tx: Tx, inbound: Inbound) -> str:
     ).scalar_one_or_none()
     if claimed is None:
         same = (replies.c.provider == inbound.provider) & (replies.c.provider_ref == inbound.provider_ref)
-        return str(tx.connection.execute(sa.select(replies.c.answer).where(same)).scalar_one())
+        return "" if apart else str(tx.connection.execute(sa.select(replies.c.answer).where(same)).scalar_one())
     phone = _phone(tx, inbound.sender)
     verdict = _to_stranger(tx) if phone is None else _Talk(tx, inbound, phone).verdict()
     answer = verdict.answer
@@ -79,7 +86,9 @@ def receive(tx: Tx, inbound: Inbound) -> str:
     tx.connection.execute(
         replies.update().where(replies.c.id == claimed).values(answer=answer, incident_id=verdict.incident)
     )
-    return answer
+    if apart and answer:
+        outbox.answer(tx, phone or _UNKNOWN, inbound.sender, answer)
+    return "" if apart else answer
 
 
 def _to_stranger(tx: Tx) -> _Verdict:
@@ -224,8 +233,11 @@ def _texts(numbers: Sequence[int]) -> list[str]:
 
 
 def _to(sender: str) -> sa.ColumnElement[bool]:
-    """Messages that a phone can answer: what was for information has no number, and a text may name no sender."""
-    return (messages.c.number == sender) & (messages.c.channel != FYI)
+    """Messages that a phone can answer.
+
+    What was for information has no number, and a text may name no sender; who was only answered is nobody's phone.
+    """
+    return (messages.c.number == sender) & (messages.c.channel != FYI) & (messages.c.role != ANSWER)
 
 
 def _phone(tx: Tx, sender: str) -> str | None:
@@ -267,5 +279,5 @@ def _lately(tx: Tx, sender: str) -> int:
 
 def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:
     subject = f"reply:{reply}" if verdict.incident is None else f"incident:{verdict.incident}"
-    actor = f"{BY_TEXT}{phone or 'unknown'}"
+    actor = f"{BY_TEXT}{phone or _UNKNOWN}"
     audit.note(tx.connection, tx.now, actor, _ACTION, subject, f"reply {reply}: {verdict.refused}")

@@ -21,6 +21,7 @@ class Capability(StrEnum):
     SMS = "sms"
     VOICE = "voice"
     TWO_WAY = "two_way"  # an answer from the phone comes back
+    ANSWERS = "answers"  # what its call about a text is answered with goes to that phone
     LANDLINE = "landline"  # it reaches a phone that takes calls only
 
 
@@ -135,8 +136,8 @@ class Keyed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Told = Report | Inbound | Keyed
-# Commits what was told and returns what is to be said to the phone. Raises as ``api.hooks.take`` does.
-Tell = Callable[[tuple[Told, ...]], Awaitable[str]]
+# Commits what was told. Raises as ``api.hooks.take`` does.
+Tell = Callable[[tuple[Told, ...]], Awaitable[None]]
 
 
 class Reply(NamedTuple):
