@@ -14,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from hub.central import commander, dose, logs, presence, shifts
+from hub.central import commander, dose, presence, shifts
 from hub.central.api import hooks
 from hub.central.api.app import create_app
 from hub.central.audit.anchor import Anchors
@@ -50,6 +50,7 @@ from hub.central.watch import troubles
 from hub.central.watch.door import impatient
 from hub.domain.clock import Clock
 from hub.domain.errors import PermanentError, TransientError
+from hub.wire import logs
 from hub.wire.systemd import Notifier
 from rules.loader import standard
 

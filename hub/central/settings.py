@@ -7,10 +7,11 @@ import msgspec
 
 from hub.central.notify.channels import fyi_apprise
 from hub.central.notify.channels.kinds import Account, kind_of
-from hub.central.watch.settings import Log, Metrics, Watch
+from hub.central.watch.settings import Metrics, Watch
 from hub.document import read_file
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
+from hub.wire.logs import Log
 from hub.wire.mqtt import MqttSettings
 
 

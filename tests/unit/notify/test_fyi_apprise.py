@@ -142,7 +142,7 @@ def test_settings_with_nothing_else_reach_no_phone(tmp_path: Path) -> None:
 
 
 def test_the_addresses_are_secrets_of_the_log() -> None:
-    from hub.central.logs import secrets_in  # noqa: PLC0415 - only here
+    from hub.wire.logs import secrets_in  # noqa: PLC0415 - only here
 
     url = f"json://receiver.example/{SECRET}"
     assert secrets_in(msgspec.to_builtins({"providers": [Settings(urls={"office": url})]})) == {url}
