@@ -14,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from hub.central import commander, dose, logs, presence, shifts
+from hub.central import commander, dose, presence, setback, shifts
 from hub.central.api import hooks
 from hub.central.api.app import create_app
 from hub.central.audit.anchor import Anchors
@@ -50,6 +50,7 @@ from hub.central.watch import troubles
 from hub.central.watch.door import impatient
 from hub.domain.clock import Clock
 from hub.domain.errors import PermanentError, TransientError
+from hub.wire import logs
 from hub.wire.systemd import Notifier
 from rules.loader import standard
 
@@ -73,8 +74,7 @@ async def run(settings: Settings) -> None:
         PermanentError: The store cannot be opened, or no site was applied to it.
     """
     store = Store(settings.store)
-    clock = store.clock
-    centre = Centre(store, clock, _site(store), settings.owner)
+    centre = Centre(store, store.clock, _site(store), settings.owner)
     heard = Presence()
     supervision = Supervision(heard)
     listener = Listener(centre, heard, supervision, standard(), settings.mqtt, settings.share)
@@ -83,10 +83,11 @@ async def run(settings: Settings) -> None:
     sender = Sender(centre, desk.ways, desk.address)
     teller = Commander(centre, listener.readings.link)
     clockwork = _clockwork(centre, supervision, keeper, sender, teller)
+    await setback.settle(centre)
     await centre.transact(keeper.arm)
     auditor = _auditor(centre, listener, settings)
     notifier = Notifier()
-    history, history_loops = _history(settings, store, clock)
+    history, history_loops = _history(settings, store, store.clock)
     app = create_app(
         centre,
         history,

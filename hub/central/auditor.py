@@ -18,10 +18,10 @@ from hub.central.centre import Centre, Effects, Tx
 from hub.central.escalation import engine
 from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
-from hub.central.store import sql
+from hub.central.store import mark
 from hub.central.store.clock import DatabaseClock
 from hub.central.store.engine import Store
-from hub.central.store.tables import cursors, incidents
+from hub.central.store.tables import incidents
 from hub.central.watch import troubles
 from hub.central.watch.fitness import Fitness
 from hub.central.watch.troubles import Trouble
@@ -181,11 +181,7 @@ def _resume(tx: Tx, number: int) -> None:
 
 def _say(tx: Tx, found: list[Trouble], jump_s: float) -> None:
     """Say what was found, and that somebody has looked: a store that takes no write is noticed here."""
-    looked = sql.insert(tx.connection, cursors)
-    tx.connection.execute(
-        looked.on_conflict_do_update(index_elements=["name"], set_={"position": looked.excluded.position}),
-        {"name": f"looked:{tx.owner}"[:64], "position": int(tx.now.utc.timestamp())},
-    )
+    mark.keep(tx.connection, tx.owner, tx.now)
     _keep_open(tx, found)
     _clock_jumped(tx, jump_s)
 

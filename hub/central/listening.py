@@ -16,7 +16,7 @@ def listen_to(centre: Centre, ways: Ways) -> dict[str, Callable[[], Awaitable[No
 
 
 def _loop(centre: Centre, ways: Ways, provider: Provider, listening: Listening) -> Callable[[], Awaitable[None]]:
-    async def tell(told: tuple[Told, ...]) -> str:
-        return await centre.transact(lambda tx: hooks.take(tx, provider, told, ways), urgent=True)
+    async def tell(told: tuple[Told, ...]) -> None:
+        await centre.transact(lambda tx: hooks.take(tx, provider, told, ways), urgent=True)
 
     return lambda: listening.listen(tell, centre.clock)

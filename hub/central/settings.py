@@ -5,11 +5,13 @@ from typing import Literal
 
 import msgspec
 
+from hub.central.notify.channels import fyi_apprise
 from hub.central.notify.channels.kinds import Account, kind_of
-from hub.central.watch.settings import Log, Metrics, Watch
+from hub.central.watch.settings import Metrics, Watch
 from hub.document import read_file
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
+from hub.wire.logs import Log
 from hub.wire.mqtt import MqttSettings
 
 
@@ -88,8 +90,10 @@ def load(path: Path) -> Settings:
         )
     _check_share(path, settings)
     kinds = [kind_of(account) for account in settings.providers]
-    if not kinds:
-        raise MalformedError(f'{path}: key "providers": write at least one, or nobody is told of anything')
+    if not set(kinds) - {fyi_apprise.NAME}:
+        raise MalformedError(
+            f'{path}: key "providers": write at least one that reaches phones, or nobody is told of anything'
+        )
     for kind in kinds:
         if kinds.count(kind) > 1:
             raise MalformedError(f'{path}: key "providers": kind "{kind}" is there twice')

@@ -1,18 +1,14 @@
 """The two services."""
 
 import argparse
-import logging
 
 from hub.cli.table import Command, settings_option
-
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def edge(args: argparse.Namespace) -> int:
     """Run an edge until it is told to stop."""
     from hub.edge.app import main as run  # noqa: PLC0415 - a centre has none of the edge's libraries
 
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
     return run(str(args.settings))
 
 

@@ -14,6 +14,7 @@ import functools
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 UTC = dt.UTC
@@ -46,6 +47,14 @@ class Clock(Protocol):
 def boottime() -> float:
     """Return seconds since boot, suspended time included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Return the name of this boot, within which :func:`boottime` counts on; empty where the kernel has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def wall_time() -> float:
@@ -110,6 +119,8 @@ class SteadyClock:
         wall: Unix time, as the system believes it.
         mono: Monotonic seconds.
         follow_s: Largest correction that is followed; NTP slews stay far below it.
+        since: Unix time that has certainly come, as far as the store knows. A clock that shows less begins there.
+        synced: Asks the kernel whether a time daemon has set the clock.
     """
 
     def __init__(
@@ -117,21 +128,39 @@ class SteadyClock:
         wall: Callable[[], float] = wall_time,
         mono: Callable[[], float] = boottime,
         follow_s: float = 2.0,
+        *,
+        since: float | None = None,
+        synced: Callable[[], bool] = kernel_says_synced,
     ) -> None:
         self._wall = wall
         self._mono = mono
         self._follow_s = follow_s
-        self._offset = wall() - mono()
+        self._synced = synced
+        self._held = since is not None and wall() < since - follow_s
+        self._offset = (since if since is not None and self._held else wall()) - mono()
         self.jump_s = 0.0
 
     def now(self) -> Now:
         """Return this moment; ``jump_s`` then tells how far the system's clock is away from it."""
         mono = self._mono()
         error = self._wall() - mono - self._offset
-        if abs(error) <= self._follow_s:
+        # Begun where the store stood, it is behind by as long as the machine was off; a daemon knows how long.
+        if abs(error) <= self._follow_s or (self._held and error > 0 and self._synced()):
+            self._held = False
             self._offset += error
             self.jump_s = 0.0
         else:
             self.jump_s = error
         utc = dt.datetime.fromtimestamp(mono + self._offset, tz=UTC)
         return Now(utc, mono, TimeQuality.ESTIMATED if self.jump_s else TimeQuality.SYNCED)
+
+    @property
+    def ahead_s(self) -> float:
+        """By how much it was ahead in an earlier run, as a time daemon knows now, in seconds; 0: it was not."""
+        self.now()
+        return -self.jump_s if self._held and self.jump_s < 0 and self._synced() else 0.0
+
+    def believe(self) -> None:
+        """Take the system's clock as it is, whatever was before."""
+        self._held = False
+        self._offset = self._wall() - self._mono()

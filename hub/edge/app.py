@@ -28,7 +28,7 @@ from hub.edge.settings import Settings, load
 from hub.edge.tap import Tap
 from hub.edge.uplink import Uplink
 from hub.edge.watchdog import Supervisor
-from hub.wire import alive
+from hub.wire import alive, logs
 from hub.wire.config import HubConfig
 from hub.wire.mqtt import MqttLink, MqttSettings, Will
 from hub.wire.systemd import Notifier
@@ -243,8 +243,11 @@ async def run(settings: Settings) -> None:
 
 def main(path: str) -> int:
     """Run the edge of a settings file; return the process's exit code."""
+    logs.set_up("text")  # for the settings' own complaints
     try:
-        asyncio.run(run(load(Path(path))))
+        settings = load(Path(path))
+        logs.set_up(settings.log.format, logs.secrets_in(settings))
+        asyncio.run(run(settings))
     except HubError as error:
         log.critical("edge: %s", error)
         return 1

@@ -7,8 +7,10 @@ that the device says it once more.
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -194,12 +196,16 @@ class Session:
     def _ask(self, tell: Callable[[Now], Answer], now: Now, frame: bytes) -> Answer:
         try:
             return tell(now)
-        except Exception:
+        except Exception as error:
             # The boundary to the drivers: they promise not to raise, and one that does must not end the line.
             self.state.faults += 1
-            personal = registry.package(self.task.driver).MANIFEST.personal
-            shown = f"{len(frame)} bytes" if personal else frame.hex()
-            log.exception("link %s: driver %s fails on %s", self.task.name, self.task.driver, shown)
+            name, driver = self.task.name, self.task.driver
+            if registry.package(driver).MANIFEST.personal:  # an error's own words may hold what came
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                kind = f"{type(error).__name__} in {where.name}, {Path(where.filename).name}:{where.lineno}"
+                log.error("link %s: driver %s fails on %d bytes: %s", name, driver, len(frame), kind)  # noqa: TRY400 -- see above
+            else:
+                log.exception("link %s: driver %s fails on %s", name, driver, frame.hex())
             return NOTHING
 
     def _committed(self, settled: Callable[[bool], None] | None, done: "asyncio.Future[bool]") -> None:

@@ -9,6 +9,7 @@ from hub.document import read_file
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
 from hub.edge.journal import Limits
+from hub.wire.logs import Log
 
 _BACKEND = re.compile(r"bluez|none|bumble:.+")
 _PORTS = range(1, 65536)
@@ -78,6 +79,7 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         home_broker: Where gateways publish.
         ble: The radio.
         journal: How much the journal may hold.
+        log: How the log is written.
     """
 
     hub_id: str
@@ -86,6 +88,7 @@ class Settings(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     home_broker: HomeBrokerTable = HomeBrokerTable()
     ble: BleTable = BleTable()
     journal: Limits = Limits()
+    log: Log = Log()
 
 
 def load(path: Path) -> Settings:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hub.central.notify.channels import elks
+from hub.central.notify.channels import http
 from hub.central.notify.channels.base import Accepted, Capability, Outgoing, Provider
 from hub.central.notify.channels.elks import Elks, Settings
 from hub.domain.errors import PermanentError, RefusedError, TransientError
@@ -99,7 +99,7 @@ async def test_whatever_it_answers_has_a_name(
 async def test_it_does_not_wait_for_ever(
     provider: FaultyProvider, channel: Elks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(elks, "_TOTAL_S", 0.05)
+    monkeypatch.setattr(http, "TOTAL_S", 0.05)
     provider.hang = True
     with pytest.raises(TransientError, match="no answer within"):
         await channel.send(OUTGOING)

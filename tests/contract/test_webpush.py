@@ -182,7 +182,7 @@ async def test_one_browser_that_has_it_is_enough_and_one_that_is_gone_is_told(
     service.end(second.endpoint)
     told: asyncio.Queue[Told] = asyncio.Queue()
 
-    async def tell(all_told: tuple[Told, ...]) -> str:
+    async def tell(all_told: tuple[Told, ...]) -> None:
         for each in all_told:
             told.put_nowait(each)
         raise TransientError("the store is busy")  # which must not end the listening

@@ -97,7 +97,7 @@ class ObedientProvider:
     def __init__(self, name: str = "one", channel: str = "sms") -> None:
         self.name = name
         self.channel = channel
-        self.capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
+        self.capabilities = frozenset({Capability.SMS, Capability.TWO_WAY, Capability.ANSWERS})
         self.sent: list[Outgoing] = []
         self.errors: list[Exception] = []
         self.gate: asyncio.Event | None = None

@@ -1,5 +1,6 @@
 """The edge as a process: killed, stopped in order, and given settings that it cannot use."""
 
+import asyncio
 import os
 import pty
 import signal
@@ -9,6 +10,7 @@ import tty
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from firmware_sim.devices.enocean import TELEGRAMS
@@ -81,3 +83,32 @@ def test_settings_that_cannot_be_used_end_it_with_a_sentence(tmp_path: Path) -> 
     assert b'key "data_dir": is missing' in said
     assert b'edge.toml:3: error: [mqtt], key "hots": unknown key; did you mean "host"?' in said
     assert b"Traceback" not in said
+
+
+async def test_its_log_is_json_where_the_settings_say_so(tmp_path: Path) -> None:
+    (tmp_path / "edge.toml").write_text(
+        f'hub_id = "{HUB}"\ndata_dir = "{tmp_path}/data"\n[mqtt]\nport = 1\n[ble]\nbackend = "none"\n'
+        '[log]\nformat = "json"\n'
+    )
+    edge = _start(tmp_path / "edge.toml")
+    try:
+        assert edge.stderr is not None
+        first = await asyncio.to_thread(edge.stderr.readline)
+        edge.send_signal(signal.SIGTERM)
+        _, rest = await asyncio.to_thread(edge.communicate, timeout=20)
+    finally:
+        edge.kill()
+        edge.communicate()
+    entries = [msgspec.json.decode(line) for line in (first + rest).splitlines()]
+    assert all({"time", "level", "logger", "message"} <= set(entry) for entry in entries)
+    assert "edge: stopping" in {entry["message"] for entry in entries}
+
+
+def test_what_its_settings_hold_is_masked_in_its_complaints(tmp_path: Path) -> None:
+    (tmp_path / "edge.toml").write_text(
+        f'hub_id = "{HUB}"\ndata_dir = "{tmp_path}/data"\n[ble]\nbackend = "+4700000012"\n'
+    )
+    edge = _start(tmp_path / "edge.toml")
+    _, said = edge.communicate(timeout=20)
+    assert b"[ble] backend '[number]'" in said
+    assert b"00000012" not in said

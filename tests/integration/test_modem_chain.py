@@ -218,10 +218,33 @@ async def test_a_text_that_is_read_again_after_a_crash_is_one(chain: Chain) -> N
     chain.ways = Ways([chain.modem])
     chain.far.network._reference -= 1
     await chain.text("hva?")
+    deleted = len(chain.far._memory)
     chain.listen()
-    await chain.until_sent(2)  # the same answer, for the first may be lost
+    async with asyncio.timeout(8):
+        while len(chain.far._memory) >= deleted:  # noqa: ASYNC110 - the simulator tells nobody
+            await asyncio.sleep(0.01)
     (again,) = await chain.until_heard(1)
     assert again == reply
+    assert [message.text for message in chain.far.network.sent] == [
+        reply.answer
+    ]  # kept with it, so it leaves once
+
+
+async def test_an_answer_that_had_not_left_when_the_centre_died_leaves_all_the_same(chain: Chain) -> None:
+    dead = asyncio.Event()
+
+    def dies(_message_id: int, _lane: object) -> None:
+        dead.set()
+
+    chain.sender._begin = dies  # type: ignore[method-assign,assignment] # killed right after the commit
+    await chain.text("hva?")
+    (reply,) = await chain.until_heard(1)
+    await dead.wait()
+    heir = Sender(chain.centre, chain.ways, lambda _name: "")
+    waiting = await chain.centre.store.read(lambda c: c.scalars(sa.select(messages.c.id)).all())
+    await heir.send(*waiting)
+    assert await chain.until_sent(1) == [reply.answer]
+    await heir.close()
 
 
 async def test_a_stamp_of_tomorrow_is_now_and_yesterdays_stays() -> None:

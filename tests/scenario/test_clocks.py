@@ -24,7 +24,7 @@ Clocks = tuple[Chain, Callable[[str], None], Callable[[str], None]]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clocks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clocks]:
     """A chain whose edge has booted in 1970; with what sets the clocks of edge and centre."""
-    devices = [layout.pendant(f"pendant-{place}", place, f"r-{place}") for place in (1, 2, 3)]
+    devices = [layout.pendant(f"pendant-{place}", place, f"r-{place}") for place in (1, 2, 3, 4)]
     site = layout.site({HUB: [layout.stick()]}, devices, wait_s=WAIT_S)
     chain = Chain(tmp_path_factory.mktemp("clocks"), home=layout.home(devices), site=site, phones=layout.PHONES)
     set_edge, set_centre = chain.fake_clock(chain.edge), chain.fake_clock(chain.centre)
@@ -74,6 +74,25 @@ async def test_a_jump_of_the_centres_clock_moves_no_step(clocks: Clocks, device:
     )[0]
     assert timedelta(seconds=WAIT_S) <= timedelta(microseconds=due - opened) < timedelta(seconds=PATIENCE_S)
     assert len([text for text in await chain.texts() if asks_about(text, number)]) == 2
+    answer = await chain.desk.act(number, "acknowledge")
+    assert answer.is_success, answer.text
+
+
+async def test_a_centre_that_begins_again_with_its_clock_set_back_makes_its_steps(clocks: Clocks) -> None:
+    chain, _, set_centre = clocks
+
+    async def marked() -> bool:
+        return bool(chain.rows("select 1 from cursors where name like 'boot:%'"))
+
+    await chain.until(marked, 20, "the auditor's mark")
+    number, first = await pressed(chain, "pendant-4")
+    await chain.centre.kill()
+    set_centre(f"{-3 * HOUR_S:+d}")
+    await chain.centre.start()
+    second = await chain.text_about(number, count=2, within_s=3 * PATIENCE_S)
+    assert (first["to"], second["to"]) == (DUTY, LEADER)
+    told = await chain.story("centre.clock_jumped", within_s=20)
+    assert told["incident"]["incident_class"] == "technical"
     answer = await chain.desk.act(number, "acknowledge")
     assert answer.is_success, answer.text
 

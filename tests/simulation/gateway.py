@@ -13,6 +13,7 @@ from hub.central.notify.channels.base import (
     Report,
     Told,
 )
+from hub.central.notify.message import FYI
 from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
 from tests.simulation import script
 from tests.simulation.centre import SimCentre
@@ -72,7 +73,8 @@ class SimGateway:
         ref = f"{self.name}-{len(self.accepted) + 1}"
         self.accepted[ref] = Taken(outgoing.message_id, outgoing.number, outgoing.text)
         world.say(f"{ref} is message {outgoing.message_id} of {centre.name} ({mood})")
-        world.spawn(self._carry(ref, mood))
+        if self.channel != FYI:  # nobody shows it, and nobody reports what became of it
+            world.spawn(self._carry(ref, mood))
         await centre.step()  # between the provider's yes and our note of it
         if mood == "slow":
             await asyncio.sleep(world.rng.uniform(2, _PATIENCE_S - 1))
@@ -111,7 +113,7 @@ class SimGateway:
 class Line:
     """One centre's end of the line: :class:`hub.central.notify.channels.base.Provider`."""
 
-    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
+    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY, Capability.ANSWERS})
 
     def __init__(self, gateway: SimGateway, centre: SimCentre) -> None:
         self._gateway, self._centre = gateway, centre

@@ -23,8 +23,9 @@ _UNSENT = """
 SELECT id FROM messages WHERE state = 'queued' AND NOT EXISTS (
   SELECT 1 FROM due WHERE kind = 'message.send' AND subject = CAST(messages.id AS TEXT))"""
 # A provider that has refused a message is not asked again: where the others are down, the plan's next step helps.
+# What is for information counts nowhere; only, it must not stay behind either.
 _WAITING = """
-SELECT id, created_at FROM messages WHERE state = 'queued' AND NOT EXISTS (
+SELECT id, created_at FROM messages WHERE state = 'queued' AND channel != 'fyi' AND NOT EXISTS (
   SELECT 1 FROM attempts WHERE message_id = messages.id AND final)"""
 _OPEN = "SELECT id, state, zone, incident_class, severity FROM incidents"
 _NEWS = "SELECT id, incident_id, event, actor, detail FROM incident_events WHERE id > ? ORDER BY id"
@@ -55,8 +56,10 @@ class Invariants:
 
     def leaves(self, message_id: int) -> None:
         """A message is handed to a provider: somebody must still need it."""
-        query = "SELECT incident_id FROM messages WHERE id = ?"
-        number = self._world.database.rows(query, message_id)[0][0]
+        query = "SELECT incident_id, channel FROM messages WHERE id = ?"
+        number, channel = self._world.database.rows(query, message_id)[0]
+        if channel == "fyi":
+            return
         state, since = self._state[number]
         if state != "alerting" and self._world.now - since > _AT_ONCE_S:
             self._world.breaks(f"message {message_id} leaves for incident {number}, which is {state}")
@@ -154,5 +157,7 @@ class Invariants:
                 self._world.breaks(
                     f"message {message_id} counts as sent as {ref}, which {provider} never accepted"
                 )
+            if provider.startswith("fyi") and state != "sent":
+                self._world.breaks(f"message {message_id} is for information and counts as {state}")
             if state in ("delivered", "read") and ref not in gateways[provider].reported:
                 self._world.breaks(f"message {message_id} counts as delivered as {ref}, which nobody reported")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hub.central.escalation import plan
 from hub.central.site.directory import Directory
-from hub.central.site.model import Device, Hub, Phone, Plan, Resident, Settings, Shift, Site, Step, Zone
+from hub.central.site.model import Device, Fyi, Hub, Phone, Plan, Resident, Settings, Shift, Site, Step, Zone
 from hub.domain.codes import Kind
 
 # How a provider may behave. After the calm each is good again, or another of its channel is.
@@ -82,7 +82,8 @@ class Script(NamedTuple):
 
     site: Directory
     presses: tuple[Press, ...]
-    gateways: tuple[Gateway, ...]
+    gateways: tuple[Gateway, ...]  # to phones
+    fyi: tuple[Gateway, ...]  # for information only: whatever it does, what must hold is the same
     carriers: dict[str, Carrier]
     offsets: tuple[float, ...]  # of the centres' clocks; one for each centre
     deaths: tuple[Death, ...]
@@ -121,6 +122,7 @@ def write(seed: int) -> Script:
         site=site,
         presses=presses,
         gateways=gateways,
+        fyi=_fyi(seed),
         carriers=carriers,
         offsets=offsets,
         deaths=_deaths(rng, centres) if disturbed else (),
@@ -161,6 +163,10 @@ def _site(rng: random.Random) -> Directory:
             phones=tuple(phones.values()),
             zones=tuple(Zone(id=zone, last_resort="leader") for zone in zones),
             rota=tuple(rota),
+            fyi=(
+                Fyi(id="office", events=("raised", "taken", "breached", "closed")),
+                Fyi(id="zone", zones=(zones[0],)),
+            ),
             plans=(_plan(rng, zones), Plan(incident_class="technical", steps=(Step(roles=("last-resort",)),))),
             residents=tuple(residents),
             hubs=(Hub(id="h-1", zone=zones[0]),),
@@ -206,6 +212,13 @@ def _gateways(rng: random.Random, calm_at: float) -> tuple[Gateway, ...]:
                 moods.append((calm_at, rng.choice(LASTING) if lasting else GOOD))
             found.append(Gateway(f"{channel}-{number}", channel, tuple(moods)))
     return tuple(found)
+
+
+def _fyi(seed: int) -> tuple[Gateway, ...]:
+    """Return who carries what is for information; by chances of its own, and never in the calm on its account."""
+    rng = random.Random(f"fyi {seed}")
+    moods = [(at, rng.choice((GOOD, "slow", "hung", "down", "refuses", "flaky"))) for at in (0.0, 60.0, 300.0)]
+    return (Gateway("fyi-1", "fyi", tuple(moods)),) if rng.random() < 0.8 else ()
 
 
 def _carriers(rng: random.Random, site: Directory, calm_at: float) -> dict[str, Carrier]:

@@ -64,7 +64,7 @@ class World:
         self._over = asyncio.Event()
         script = self.script
         self.database.begin_anew()
-        self.gateways = [SimGateway(self, plan) for plan in script.gateways]
+        self.gateways = [SimGateway(self, plan) for plan in (*script.gateways, *script.fyi)]
         self.nurses = {number: Nurse(self, carrier) for number, carrier in script.carriers.items()}
         self.invariants = Invariants(self)
         self.centres = [

@@ -18,7 +18,7 @@ from fastapi import APIRouter, HTTPException, Request, Response, status
 from hub.central.auth import audit as trail
 from hub.central.centre import Centre, Tx
 from hub.central.notify import keys, receipts, replies
-from hub.central.notify.channels.base import Gone, Hook, Inbound, Keyed, Provider, Told
+from hub.central.notify.channels.base import Capability, Gone, Hook, Inbound, Keyed, Provider, Told
 from hub.central.notify.ways import Ways
 from hub.central.push import subscriptions
 from hub.central.store.tables import audit
@@ -124,7 +124,7 @@ def take(tx: Tx, provider: Provider, told: tuple[Told, ...], ways: Ways) -> str:
 
 def _do(tx: Tx, provider: Provider, told: Told, ways: Ways) -> str:
     if isinstance(told, Inbound):
-        return replies.receive(tx, told)
+        return replies.receive(tx, told, apart=Capability.ANSWERS not in provider.capabilities)
     if isinstance(told, Keyed):
         return keys.pressed(tx, provider, told)
     if isinstance(told, Gone):

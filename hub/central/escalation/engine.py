@@ -18,8 +18,8 @@ from hub.central.escalation.plan import Move, Position, Target
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import OPEN, TAKEN, Event, State, after
 from hub.central.links import tokens
-from hub.central.notify import outbox
-from hub.central.notify.message import MessageState
+from hub.central.notify import fyi, outbox
+from hub.central.notify.message import FYI, MessageState
 from hub.central.store.tables import due, incidents, messages
 from hub.central.texts import Because, alert_text
 from hub.domain.codes import Kind
@@ -71,7 +71,7 @@ def _told_taker(tx: Tx, incident: record.Incident) -> sa.Row[Any] | None:
     way, _, phone = (incident.taken_by or "").partition(":")
     if way == "user":
         return None
-    about = (messages.c.incident_id == incident.id) & (messages.c.phone == phone)
+    about = (messages.c.incident_id == incident.id) & (messages.c.phone == phone) & (messages.c.channel != FYI)
     return tx.connection.execute(
         sa.select(messages).where(about).order_by(messages.c.id.desc()).limit(1)
     ).one_or_none()
@@ -118,6 +118,7 @@ def deadline_due(tx: Tx, subject: str) -> None:
         state = after(State(incident.state), Event.EXPIRE, incident.incident_class)
         record.change(tx, incident.id, state=state)
         record.note(tx, incident.id, "breach", ENGINE, f"{_NEXT[State(incident.state)]}: time passed")
+        fyi.tell(tx, incident, "breached")
         record.note(tx, incident.id, Event.EXPIRE, ENGINE, f"{incident.state} led nowhere")
         reason = f"{incident.taken_by} took it and went no further"
         again(tx, record.get(tx, incident.id), reason, Because.EXPIRED)

@@ -15,6 +15,7 @@ from hub.central.centre import Tx
 from hub.central.escalation import plan
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import Event, State
+from hub.central.notify import fyi
 from hub.central.store.tables import incident_events
 
 LIMIT = "incident.limit"
@@ -42,7 +43,7 @@ def passed(tx: Tx, subject: str) -> None:
     done = _settled(tx, incident.id)
     for name, seconds in _limits(tx, incident):
         if name not in done and incident.opened_at + dt.timedelta(seconds=seconds) <= tx.now.utc:
-            _breach(tx, incident.id, name, seconds)
+            _breach(tx, incident, name, seconds)
             done.add(name)
     _schedule(tx, incident, done)
 
@@ -55,7 +56,7 @@ def reached(tx: Tx, incident: record.Incident, event: str) -> None:
         late = tx.now.utc - incident.opened_at - dt.timedelta(seconds=seconds)
         if event in _REACHED[name] and late > dt.timedelta(0) and not _happened(tx, incident.id, _REACHED[name]):
             if name not in _settled(tx, incident.id):
-                _breach(tx, incident.id, name, seconds)
+                _breach(tx, incident, name, seconds)
             record.note(tx, incident.id, "late", _ACTOR, f"{name}: {late.total_seconds():.0f} s late")
     if event == "closed":
         clockwork.unschedule(tx, LIMIT, str(incident.id))
@@ -69,8 +70,9 @@ def _limits(tx: Tx, incident: record.Incident) -> Iterator[tuple[str, int]]:
             yield name, seconds
 
 
-def _breach(tx: Tx, number: int, name: str, seconds: int) -> None:
-    record.note(tx, number, "breach", _ACTOR, f"{name}: {seconds} s passed")
+def _breach(tx: Tx, incident: record.Incident, name: str, seconds: int) -> None:
+    record.note(tx, incident.id, "breach", _ACTOR, f"{name}: {seconds} s passed")
+    fyi.tell(tx, incident, "breached")
 
 
 def _schedule(tx: Tx, incident: record.Incident, done: set[str]) -> None:

@@ -10,6 +10,7 @@ from hub.central.escalation import engine, limits
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
 from hub.central.maintenance import holding
+from hub.central.notify import fyi
 from hub.central.store import sql
 from hub.central.store.tables import incidents
 from hub.central.texts import Because
@@ -115,6 +116,8 @@ def act(
         _close(tx, number, actor, Outcome.NO_HELP_NEEDED, Cause.TEST, note)
         return State.CLOSED
     engine.taken(tx, record.get(tx, number))
+    if row.state == State.ALERTING:
+        fyi.tell(tx, row, "taken")
     return state
 
 
@@ -171,7 +174,9 @@ def _open(tx: Tx, finding: Finding) -> int:
     record.note(tx, number, "opened", CENTRE, finding.reason)
     if finding.incident_class == "care" and not finding.test:
         service.say_untested(tx, number, finding.device_id)
-    engine.start(tx, record.get(tx, number))
+    row = record.get(tx, number)
+    engine.start(tx, row)
+    fyi.tell(tx, row, "raised")
     return number
 
 
@@ -194,10 +199,12 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
         engine.past_taker(tx, record.get(tx, row.id), "it was pressed again")
     elif finding.severity > row.severity:
         engine.again(tx, record.get(tx, row.id), "it became more severe", Because.REPORTED)
+    fyi.tell(tx, record.get(tx, row.id), "raised", above=row.severity)
 
 
 def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note: str) -> None:
-    limits.reached(tx, record.get(tx, number), "closed")
+    row = record.get(tx, number)
+    limits.reached(tx, row, "closed")
     record.change(
         tx,
         number,
@@ -210,3 +217,4 @@ def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note
     )
     record.note(tx, number, "closed", actor, " ".join(filter(None, [outcome, cause, note])))
     engine.stop(tx, number, "the incident is closed")
+    fyi.tell(tx, row, "closed")

@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from hub.central.incidents.lifecycle import State
+from hub.central.notify.message import FYI
 from hub.central.store import tables
 
 _NOBODY = ""
@@ -128,7 +129,7 @@ def open_cards(connection: sa.Connection) -> list[Card]:
     found = [_read(Incident, row) for row in connection.execute(sa.select(tables.incidents).where(still_open))]
     told: dict[int, dict[str, Told]] = {}
     of_these = tables.messages.c.incident_id.in_(sa.select(tables.incidents.c.id).where(still_open))
-    for row in connection.execute(_messages(of_these)):
+    for row in connection.execute(_messages(of_these & (tables.messages.c.channel != FYI))):
         message = _read(Told, row, made=())
         # The last one to a phone tells how it stands; where it was first told, it stays in the list.
         told.setdefault(row.incident_id, {})[message.phone] = message

@@ -10,6 +10,13 @@ from enum import StrEnum
 BY_TEXT = "sms:"
 BY_KEY = "call:"
 
+# The channel of messages for whoever else wants to know. No hope rests on them: nobody reports what became of
+# one, nobody can answer one, and none of them moves an incident.
+FYI = "fyi"
+
+# The role in messages that answer a text.
+ANSWER = "answer"
+
 
 class MessageState(StrEnum):
     """Where a message, or one attempt at it, stands."""

@@ -7,7 +7,7 @@ from hub.central.centre import Tx
 from hub.central.escalation.plan import Position, Target
 from hub.central.notify import attempts
 from hub.central.notify.attempts import RECEIPT, SEND
-from hub.central.notify.message import MessageState, withdrawn
+from hub.central.notify.message import ANSWER, FYI, MessageState, withdrawn
 from hub.central.store import sql, tables
 from hub.central.store.tables import messages
 
@@ -19,28 +19,48 @@ def queue(tx: Tx, incident_id: int | None, target: Target, text: str, position: 
 
     Without an incident it is about something else, such as a shift.
     """
-    result = tx.connection.execute(
-        messages.insert(),
-        {
-            "incident_id": incident_id,
-            "zone": target.zone,
-            "role": target.role,
-            "phone": target.phone.id,
-            "number": target.phone.number,
-            "channel": target.channel,
-            "text": text,
-            "plan_round": position.round,
-            "plan_step": position.step,
-            "state": MessageState.QUEUED,
-            "reason": "",
-            "attempts": 0,
-            "created_at": tx.now.utc,
-        },
+    message_id = _write(
+        tx,
+        incident_id=incident_id,
+        zone=target.zone,
+        role=target.role,
+        phone=target.phone.id,
+        number=target.phone.number,
+        channel=target.channel,
+        text=text,
+        plan_round=position.round,
+        plan_step=position.step,
     )
-    message_id = sql.new_id(result)
-    attempts.add(tx, message_id)
     clockwork.lease_new(tx, SEND, str(message_id))
     tx.effects.outgoing.append(message_id)
+    return message_id
+
+
+def inform(tx: Tx, incident_id: int, zone: str, name: str, text: str) -> int:
+    """Write a message for information only. Clockwork takes it up, behind what leaves right after the commit.
+
+    It belongs to no step of a plan, and to no number: nobody can answer it.
+
+    Args:
+        tx: The transaction.
+        incident_id: What it is about.
+        zone: Whose incident that is.
+        name: Who is told, by the name of the address in the settings.
+        text: What it says.
+    """
+    message_id = _write(
+        tx,
+        incident_id=incident_id,
+        zone=zone,
+        role=FYI,
+        phone=name,
+        number="",
+        channel=FYI,
+        text=text,
+        plan_round=-1,
+        plan_step=-1,
+    )
+    clockwork.schedule(tx, tx.now.utc, SEND, str(message_id))
     return message_id
 
 
@@ -49,6 +69,39 @@ def send_now(tx: Tx, message_id: int) -> None:
     clockwork.unschedule(tx, SEND, str(message_id))
     clockwork.lease_new(tx, SEND, str(message_id))
     tx.effects.outgoing.append(message_id)
+
+
+def answer(tx: Tx, phone: str, number: str, text: str) -> int:
+    """Write the answer to a text whose provider cannot be answered in its call.
+
+    Args:
+        tx: The transaction in which the text is taken.
+        phone: The phone's id, or what is said of one that nobody knows.
+        number: Where the text came from.
+        text: What is answered.
+    """
+    message_id = _write(
+        tx,
+        incident_id=None,
+        zone="",
+        role=ANSWER,
+        phone=phone,
+        number=number,
+        channel="sms",
+        text=text,
+        plan_round=-1,
+        plan_step=-1,
+    )
+    clockwork.lease_new(tx, SEND, str(message_id))
+    tx.effects.outgoing.append(message_id)
+    return message_id
+
+
+def _write(tx: Tx, **columns: object) -> int:
+    new = {"state": MessageState.QUEUED, "reason": "", "attempts": 0, "created_at": tx.now.utc}
+    message_id = sql.new_id(tx.connection.execute(messages.insert(), columns | new))
+    attempts.add(tx, message_id)
+    return message_id
 
 
 def cancel(tx: Tx, incident_id: int, reason: str, taken_by: str | None = None) -> int:
@@ -66,6 +119,7 @@ def cancel(tx: Tx, incident_id: int, reason: str, taken_by: str | None = None) -
         .select_from(messages.outerjoin(tables.attempts, queued))
         .where(
             messages.c.incident_id == incident_id,
+            messages.c.channel != FYI,
             sa.or_(tables.attempts.c.id.is_not(None), messages.c.state == MessageState.QUEUED),
         )
     ).all()

@@ -12,14 +12,14 @@ from hub.central.incidents import record
 from hub.central.incidents.lifecycle import State
 from hub.central.notify import attempts, order
 from hub.central.notify.attempts import RECEIPT, SEND
-from hub.central.notify.message import UNDERWAY, WITHDRAWN, MessageState, further
+from hub.central.notify.message import ANSWER, FYI, UNDERWAY, WITHDRAWN, MessageState, further
 from hub.central.notify.outbox import send_now
 from hub.central.notify.ways import Ways
 from hub.central.store.tables import messages
 
 SENDER = "sender"
-# Nobody reports what became of these: they are for information, and no hope rests on them.
-FYI = "fyi"
+# After so many attempts (three and a half minutes) what is for information, or answers a text, is old news.
+FLEETING_ATTEMPTS = 10
 
 # No delivery reported after this: the next way is tried (reference: one minute to the next channel).
 RECEIPT_WAIT = dt.timedelta(seconds=60)
@@ -235,13 +235,16 @@ def _never(tx: Tx, attempt: sa.Row[Any], reason: str) -> None:
 
 
 def _needed(tx: Tx, row: sa.Row[Any]) -> bool:
+    if row.channel == FYI or row.role == ANSWER:
+        return int(row.attempts) + 1 < FLEETING_ATTEMPTS
     return row.incident_id is None or record.get(tx, row.incident_id).state == State.ALERTING
 
 
 def _ended(tx: Tx, row: sa.Row[Any], state: MessageState, reason: str) -> None:
     if state is MessageState.UNDELIVERABLE and row.state != state:
         _note(tx, row, "undeliverable", reason)
-        engine.message_failed(tx, row.id, reason)
+        if row.channel != FYI:
+            engine.message_failed(tx, row.id, reason)
 
 
 def _note(tx: Tx, row: sa.Row[Any], event: str, detail: str) -> None:

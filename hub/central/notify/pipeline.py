@@ -21,7 +21,7 @@ from hub.central.notify import attempts, order, outcome
 from hub.central.notify.attempts import SEND
 from hub.central.notify.breaker import Condition
 from hub.central.notify.channels.base import Outgoing, Provider
-from hub.central.notify.message import MessageState
+from hub.central.notify.message import FYI, MessageState
 from hub.central.notify.outcome import Fault
 from hub.central.notify.stages import Draft, Held, held
 from hub.central.notify.ways import Ways
@@ -176,6 +176,8 @@ class Sender:
 
     def _address(self, draft: Draft) -> str:
         """Return where a message goes; the message itself keeps the number of the phone, by e-mail too."""
+        if draft.channel == FYI:
+            return draft.phone
         if draft.channel != "email":
             return draft.number
         phone = self._centre.site.phones.get(draft.phone)

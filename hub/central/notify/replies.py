@@ -18,9 +18,9 @@ from hub.central.centre import Tx
 from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
-from hub.central.notify import outcome
+from hub.central.notify import outbox, outcome
 from hub.central.notify.channels.base import Inbound
-from hub.central.notify.message import BY_TEXT, MessageState, phone_of
+from hub.central.notify.message import ANSWER, BY_TEXT, FYI, MessageState, phone_of
 from hub.central.notify.words import EVENTS, Answer, Word, read
 from hub.central.shifts import confirm
 from hub.central.store import sql
@@ -37,6 +37,7 @@ _JUST_NOW = dt.timedelta(minutes=10)
 _HELP_AT_MOST = 20
 _STRANGER_AT_MOST = 3
 _ACTION = "reply_refused"
+_UNKNOWN = "unknown"
 
 
 class _Verdict(msgspec.Struct, frozen=True):
@@ -47,10 +48,16 @@ class _Verdict(msgspec.Struct, frozen=True):
     refused: str | None = None
 
 
-def receive(tx: Tx, inbound: Inbound) -> str:
+def receive(tx: Tx, inbound: Inbound, *, apart: bool = False) -> str:
     """Do what a text says and return what to answer; empty: nothing is answered.
 
     The same text again (by provider and its name for it) does nothing and gets the same answer.
+
+    Args:
+        tx: The transaction.
+        inbound: The text.
+        apart: Its provider's call cannot be answered: the answer becomes a message of its own, once, and nothing
+            is returned.
     """
     claimed = tx.connection.execute(
         sql.insert(tx.connection, replies)
@@ -67,7 +74,7 @@ def receive(tx: Tx, inbound: Inbound) -> str:
     ).scalar_one_or_none()
     if claimed is None:
         same = (replies.c.provider == inbound.provider) & (replies.c.provider_ref == inbound.provider_ref)
-        return str(tx.connection.execute(sa.select(replies.c.answer).where(same)).scalar_one())
+        return "" if apart else str(tx.connection.execute(sa.select(replies.c.answer).where(same)).scalar_one())
     phone = _phone(tx, inbound.sender)
     verdict = _to_stranger(tx) if phone is None else _Talk(tx, inbound, phone).verdict()
     answer = verdict.answer
@@ -79,7 +86,9 @@ def receive(tx: Tx, inbound: Inbound) -> str:
     tx.connection.execute(
         replies.update().where(replies.c.id == claimed).values(answer=answer, incident_id=verdict.incident)
     )
-    return answer
+    if apart and answer:
+        outbox.answer(tx, phone or _UNKNOWN, inbound.sender, answer)
+    return "" if apart else answer
 
 
 def _to_stranger(tx: Tx) -> _Verdict:
@@ -165,7 +174,7 @@ class _Talk:
     def _message(self, number: int) -> int:
         """Return the last message about an incident to this phone: the one that is answered."""
         last = sa.select(sa.func.max(messages.c.id)).where(
-            messages.c.incident_id == number, messages.c.number == self._inbound.sender
+            messages.c.incident_id == number, _to(self._inbound.sender)
         )
         return int(self._tx.connection.execute(last).scalar_one())
 
@@ -223,9 +232,17 @@ def _texts(numbers: Sequence[int]) -> list[str]:
     return [str(number) for number in numbers]
 
 
+def _to(sender: str) -> sa.ColumnElement[bool]:
+    """Messages that a phone can answer.
+
+    What was for information has no number, and a text may name no sender; who was only answered is nobody's phone.
+    """
+    return (messages.c.number == sender) & (messages.c.channel != FYI) & (messages.c.role != ANSWER)
+
+
 def _phone(tx: Tx, sender: str) -> str | None:
     """Return the id of a phone: what we last called it, or what the site calls it now."""
-    query = sa.select(messages.c.phone).where(messages.c.number == sender).order_by(messages.c.id.desc())
+    query = sa.select(messages.c.phone).where(_to(sender)).order_by(messages.c.id.desc())
     told = tx.connection.scalar(query.limit(1))
     if told is not None:
         return str(told)
@@ -234,7 +251,7 @@ def _phone(tx: Tx, sender: str) -> str | None:
 
 
 def _was_told(tx: Tx, number: int, sender: str) -> bool:
-    query = sa.select(messages.c.id).where(messages.c.incident_id == number, messages.c.number == sender)
+    query = sa.select(messages.c.id).where(messages.c.incident_id == number, _to(sender))
     return tx.connection.execute(query.limit(1)).first() is not None
 
 
@@ -245,7 +262,7 @@ def _told(tx: Tx, sender: str) -> Sequence[sa.Row[Any]]:
     query: sa.Select[Any] = (
         sa.select(incidents.c.id, incidents.c.state, first)
         .join(messages, messages.c.incident_id == incidents.c.id)
-        .where(messages.c.number == sender, live)
+        .where(_to(sender), live)
         .group_by(incidents.c.id, incidents.c.state)
         .order_by(incidents.c.id)
     )
@@ -262,5 +279,5 @@ def _lately(tx: Tx, sender: str) -> int:
 
 def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:
     subject = f"reply:{reply}" if verdict.incident is None else f"incident:{verdict.incident}"
-    actor = f"{BY_TEXT}{phone or 'unknown'}"
+    actor = f"{BY_TEXT}{phone or _UNKNOWN}"
     audit.note(tx.connection, tx.now, actor, _ACTION, subject, f"reply {reply}: {verdict.refused}")

@@ -11,7 +11,7 @@ import msgspec
 
 from hub.central.incidents.lifecycle import TAKEN, State
 from hub.central.notify.channels.base import Subscription
-from hub.central.notify.message import MessageState, withdrawn
+from hub.central.notify.message import FYI, MessageState, withdrawn
 from hub.central.notify.order import Past
 
 
@@ -67,7 +67,9 @@ def unsent(draft: Draft, _channels: Collection[str]) -> Held | None:
 
 
 def needed(draft: Draft, _channels: Collection[str]) -> Held | None:
-    """An alert is for an incident that nobody has taken."""
+    """An alert is for an incident that nobody has taken; what is for information stays true."""
+    if draft.channel == FYI:
+        return None
     if draft.incident_state is State.CLOSED:
         return Held(MessageState.CANCELLED, "the incident is closed")
     if draft.incident_state in TAKEN:
@@ -77,7 +79,7 @@ def needed(draft: Draft, _channels: Collection[str]) -> Held | None:
 
 def newest(draft: Draft, _channels: Collection[str]) -> Held | None:
     """After an outage of the provider a phone rings once for an incident, not once for every round."""
-    if draft.overtaken:
+    if draft.overtaken and draft.channel != FYI:  # that it was raised and that it is closed are two pieces of news
         return Held(MessageState.CANCELLED, "a newer text about the incident waits for the same phone")
     return None
 

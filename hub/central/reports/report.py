@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from hub.central.escalation.days import instant
+from hub.central.notify.message import FYI
 from hub.central.reports.figures import By, Figures, Sums
 from hub.central.reports.followup import EVENTS, FollowUp, Noted, Row, Told, follow_up
 from hub.central.reports.then import Then
@@ -155,7 +156,7 @@ def _told(connection: sa.Connection, numbers: list[int]) -> dict[int, Told]:
     first = [sa.func.min(_plain(messages.c[name])) for name in ("sent_at", "delivered_at")]
     query = (
         sa.select(messages.c.incident_id, *first)
-        .where(messages.c.incident_id.in_(numbers))
+        .where(messages.c.incident_id.in_(numbers), messages.c.channel != FYI)
         .group_by(messages.c.incident_id)
     )
     return {number: Told(*told) for number, *told in connection.execute(query)}

@@ -5,6 +5,7 @@ import re
 
 from hub.central.commissioning import route
 from hub.central.escalation.calendar import calendar
+from hub.central.escalation.plan import EVERY_ZONE
 from hub.central.escalation.rota import time_zone
 from hub.central.site import check_devices, check_plans
 from hub.central.site.model import Site
@@ -16,7 +17,14 @@ from hub.domain.ids import checked_name
 _EMAIL = re.compile(r"[!-?A-~]+@[!-?A-~]+")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
-_NAMED = {"phones": "phone", "zones": "zone", "residents": "resident", "hubs": "hub", "devices": "device"}
+_NAMED = {
+    "phones": "phone",
+    "zones": "zone",
+    "fyi": "recipient",
+    "residents": "resident",
+    "hubs": "hub",
+    "devices": "device",
+}
 
 # Table, its key, and the table whose id it names.
 _REFERENCES = (
@@ -46,6 +54,7 @@ def findings(site: Site, since: dt.date) -> list[Finding]:
     _phones(site, found)
     check_devices.check(site, found)
     check_plans.check(site, since, found)
+    _fyi(site, found)
     _unused(site, found)
     return sorted(found.findings, key=lambda finding: finding.level != "error")
 
@@ -123,6 +132,20 @@ def _phones(site: Site, found: Collector) -> None:
         if phone.email is not None and not _EMAIL.fullmatch(phone.email):
             text = "write one address for e-mail, such as nord-1-duty@kommune.example"
             found.error(("phones", number, "email"), text, phone.id)
+
+
+def _fyi(site: Site, found: Collector) -> None:
+    zones = {zone.id for zone in site.zones}
+    for number, one in enumerate(site.fyi):
+        path = ("fyi", number)
+        for zone in one.zones:
+            if zone != EVERY_ZONE and zone not in zones:
+                text = f'there is no zone {zone!r}; write zones, or "*" for every one'
+                found.error((*path, "zones"), text, one.id)
+        for key in ("zones", "events"):
+            if not getattr(one, key):
+                found.error((*path, key), "it is empty, so nothing is ever told; write at least one", one.id)
+        check_plans.severity((*path, "min_severity"), one.min_severity, found)
 
 
 def _unused(site: Site, found: Collector) -> None:

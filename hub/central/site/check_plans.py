@@ -70,9 +70,7 @@ def _plan(site: Site, number: int, plan: Plan, found: Collector) -> None:
     zones = {zone.id for zone in site.zones}
     if plan.zone != EVERY_ZONE and plan.zone not in zones:
         found.error((*path, "zone"), f'there is no zone {plan.zone!r}; write a zone, or "*" for every one')
-    if plan.min_severity not in set(Severity):
-        levels = ", ".join(str(int(level)) for level in Severity)
-        found.error((*path, "min_severity"), f"{plan.min_severity} is no severity; write one of {levels}")
+    severity((*path, "min_severity"), plan.min_severity, found)
     _limits(path, plan, found)
     if not plan.steps:
         found.error((*path, "steps"), "it has no step and tells nobody; write a [[plans.steps]] table")
@@ -99,6 +97,13 @@ def _quiet_roles(path: Path, plan: Plan, found: Collector) -> None:
         named = role if zone == plan.zone else f"{zone}:{role}"
         text = f"role {named!r} gets push alone; name it in a later step too, with sms or voice, at all hours"
         found.error((*path, "steps"), text)
+
+
+def severity(path: Path, value: int, found: Collector) -> None:
+    """Find a severity that VKP has not."""
+    if value not in set(Severity):
+        levels = ", ".join(str(int(level)) for level in Severity)
+        found.error(path, f"{value} is no severity; write one of {levels}")
 
 
 def _limits(path: Path, plan: Plan, found: Collector) -> None:

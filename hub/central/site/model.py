@@ -10,6 +10,7 @@ from hub.wire.config import LinkConfig
 IncidentClass = Literal["care", "technical"]
 PhoneKind = Literal["mobile", "landline"]
 ChannelName = Literal["sms", "voice", "push", "email"]
+FyiEvent = Literal["raised", "taken", "breached", "closed"]
 Order = Literal["all", "one-by-one"]
 Language = Literal["nb", "nn", "en"]
 OverrideKind = Literal["swap", "sick", "longer", "other"]
@@ -183,6 +184,24 @@ class Plan(_Table, frozen=True, kw_only=True):
     close_s: int | None = None
 
 
+class Fyi(_Table, frozen=True, kw_only=True):
+    """Whoever else wants to know. It is on no rota and in no plan, and nothing rests on it.
+
+    Attributes:
+        id: The centre's settings have its address under this name.
+        zones: Of whose incidents it is told, or ``*``.
+        incident_class: ``care`` or ``technical``; ``None``: both.
+        min_severity: Least VKP severity that it is told of.
+        events: What it is told of an incident. ``breached``: a time limit of its plan has passed.
+    """
+
+    id: str
+    zones: tuple[str, ...] = ("*",)
+    incident_class: IncidentClass | None = msgspec.field(name="class", default=None)
+    min_severity: int = 0
+    events: tuple[FyiEvent, ...] = ("raised",)
+
+
 class Resident(_Table, frozen=True, kw_only=True):
     """A resident, by pseudonym only. Who has the higher ``risk`` is named first when nobody can be heard."""
 
@@ -278,6 +297,7 @@ class Site(_Table, frozen=True, kw_only=True):
     schedules: tuple[Schedule, ...] = ()
     overrides: tuple[Override, ...] = ()
     plans: tuple[Plan, ...] = ()
+    fyi: tuple[Fyi, ...] = ()
     residents: tuple[Resident, ...] = ()
     hubs: tuple[Hub, ...] = ()
     devices: tuple[Device, ...] = ()

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from hub.central.store import mark
 from hub.central.store.clock import DatabaseClock
 from hub.central.store.migrate import upgrade
 from hub.central.watch.waiting import Waiting
@@ -59,13 +60,13 @@ class Store:
         self._engine = _engine(url)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self._database_clock = None if self.is_sqlite else DatabaseClock()
-        self.clock: SteadyClock | DatabaseClock = self._database_clock or SteadyClock()
         try:
             upgrade(self._engine)
             if not self.is_sqlite:
                 self._engine.dispose()  # a migration may take longer than what follows
                 sa.event.listen(self._engine, "connect", _limit_postgresql)
                 self.read_now(lambda _connection: None)
+            self.clock: SteadyClock | DatabaseClock = self._database_clock or self.read_now(mark.begin)
         except (sa.exc.OperationalError, TransientError, OSError) as error:
             raise PermanentError(f"store {self._engine.url!r} cannot be opened: {error}") from error
         self._writers = _Writers(1 if self.is_sqlite else _POSTGRESQL_WRITERS)

@@ -75,6 +75,29 @@ def alert_text(
     return text if gsm.fits(text) else fill(who, room, listed)
 
 
+def fyi_text(site: Directory, incident: sa.Row[Any], now: dt.datetime, event: str) -> str:
+    """Return what whoever else wants to know is told: the words of the alert, and nothing to answer.
+
+    Args:
+        site: Whose language and time zone.
+        incident: A row of ``incidents``.
+        now: For its age.
+        event: What happened, an entry in the tables of sentences.
+    """
+    language, zone = site.site.site.language, ZoneInfo(site.site.site.timezone)
+    return render(
+        language,
+        "fyi.text",
+        event=render(language, f"fyi.{event}"),
+        number=incident.id,
+        what=render(language, f"kind.{incident.kind}"),
+        who=gsm.join([gsm.plain(name) for name in _who(language, incident)], gsm.LIMIT),
+        room=f", {gsm.plain(incident.room)}" if incident.room else "",
+        time=clock_time(incident.occurred_at, now, zone),
+        age=_late(language, now - incident.occurred_at) if event == "raised" else "",
+    )
+
+
 def _others(language: str, numbers: Sequence[int], width: int) -> str:
     """Return what is open besides, as many whole numbers as fit; empty when not even their count does."""
     for kept in range(len(numbers), -1, -1):

@@ -1,10 +1,6 @@
-"""The settings of what watches: ``[watch]``, ``[metrics]`` and ``[log]`` of the centre's file."""
-
-from typing import Literal
+"""The settings of what watches: ``[watch]`` and ``[metrics]`` of the centre's file."""
 
 import msgspec
-
-LogFormat = Literal["text", "json"]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,9 +38,3 @@ class Metrics(_Table, frozen=True, kw_only=True):
     """
 
     token: str | None = None
-
-
-class Log(_Table, frozen=True, kw_only=True):
-    """How the log is written: lines of ``text``, or of ``json``."""
-
-    format: LogFormat = "text"

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from hub.central.escalation import engine
 from hub.central.notify import outbox
+from hub.central.notify.message import FYI
 from hub.central.store.tables import due, messages
 from hub.domain.clock import Now
 
@@ -74,7 +75,7 @@ def see(connection: sa.Connection, now: dt.datetime) -> Seen:
     unsent = (
         sa.select(messages.c.created_at)
         .join(due, messages.c.id == sa.cast(due.c.subject, sa.BigInteger))
-        .where(due.c.kind == outbox.SEND)
+        .where(due.c.kind == outbox.SEND, messages.c.channel != FYI)
         .order_by(messages.c.created_at)
     )
     oldest = connection.execute(row.where(due.c.at <= now).order_by(due.c.at).limit(1)).one_or_none()

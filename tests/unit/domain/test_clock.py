@@ -52,3 +52,40 @@ def test_the_machines_clock_is_believed_as_far_as_floor_and_kernel_allow() -> No
     assert SystemClock(past, lambda: True).now().quality is TimeQuality.SYNCED
     assert SystemClock(past, lambda: False).now().quality is TimeQuality.ESTIMATED
     assert SystemClock(future, lambda: True).now().quality is TimeQuality.UNKNOWN
+
+
+def test_a_clock_that_shows_less_than_has_come_begins_there_and_goes_on() -> None:
+    hands = Hands()
+    clock = SteadyClock(lambda: hands.wall, lambda: hands.mono, since=hands.wall + 3600, synced=lambda: False)
+    assert clock.now().utc.timestamp() == hands.wall + 3600
+    hands.go_on(60)
+    assert clock.now().utc.timestamp() == hands.wall + 3600
+    assert (round(clock.jump_s), clock.ahead_s) == (-3600, 0)
+
+
+def test_a_clock_that_shows_more_than_has_come_is_believed() -> None:
+    hands = Hands()
+    for behind in (-1, 0, 3600):
+        clock = SteadyClock(lambda: hands.wall, lambda: hands.mono, since=hands.wall - behind)
+        assert clock.now().utc.timestamp() == hands.wall
+        assert clock.ahead_s == 0
+
+
+def test_begun_behind_it_takes_up_the_time_that_was_missed_when_a_daemon_tells_it() -> None:
+    hands, synced = Hands(), False
+    clock = SteadyClock(lambda: hands.wall, lambda: hands.mono, since=hands.wall + 3600, synced=lambda: synced)
+    hands.wall += 3600 + 180  # the machine was off for three minutes
+    assert round(clock.now().utc.timestamp() - hands.wall) == -180  # nobody vouches for that
+    synced = True
+    assert clock.now().utc.timestamp() == hands.wall
+    hands.wall += 3600  # a jump from here on is one as ever
+    assert clock.now().utc.timestamp() == hands.wall - 3600
+
+
+def test_a_clock_that_a_daemon_vouches_for_was_ahead_before() -> None:
+    hands = Hands()
+    clock = SteadyClock(lambda: hands.wall, lambda: hands.mono, since=hands.wall + 1e8, synced=lambda: True)
+    assert round(clock.ahead_s) == 1e8
+    clock.believe()
+    assert clock.now().utc.timestamp() == hands.wall
+    assert (clock.jump_s, clock.ahead_s) == (0, 0)

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware_sim.providers.webpush import decrypted
 from hub.central.links.tokens import path_in
-from hub.central.logs import secrets_in
 from hub.central.notify.channels import kinds, push_endpoint
 from hub.central.notify.channels.base import Hook, Outgoing, Provider, ReceiptStatus, Report, Subscription
 from hub.central.notify.channels.webpush import Settings, WebPush, encrypted, new_key
 from hub.cli import main
 from hub.domain.errors import MalformedError, RefusedError, TransientError
+from hub.wire.logs import secrets_in
 from tests.fakes.providers import NOW
 
 KEY = "lCzjOQaH8u3M5WqyorK-gziQKWSEfT2kYhvl8Lexhz8"

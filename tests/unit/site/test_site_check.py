@@ -6,6 +6,7 @@ import pytest
 from hub.central.site.check import errors, findings
 from hub.central.site.load import load
 
+FYI = '[[fyi]]\nid = "office"\n'
 SINCE = dt.date(2026, 11, 23)
 SITES = Path(__file__).parents[3] / "sites"
 
@@ -208,6 +209,24 @@ def test_what_is_wrong_is_found(old: str, new: str, level: str, complaint: str) 
     assert old in SITE
     lines = found(SITE.replace(old, new, 1))
     assert [line for line in lines if line.startswith(level) and complaint in line], lines
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ('zones = ["nord-9"]', "key \"zones\": there is no zone 'nord-9'"),
+        ("zones = []", 'key "zones": it is empty, so nothing is ever told'),
+        ("events = []", 'key "events": it is empty'),
+        ("min_severity = 35", "35 is no severity"),
+        (f"\n{FYI}", "is also the id of #1"),
+    ],
+)
+def test_who_is_told_for_information_is_checked(more: str, complaint: str) -> None:
+    assert found(SITE + FYI) == []
+    (line,) = found(SITE + FYI + more)
+    assert "[[fyi]]" in line
+    assert "error" in line
+    assert complaint in line
 
 
 def test_nothing_at_all_is_said_in_a_sentence() -> None:

@@ -1,7 +1,8 @@
 """What a provider is: a way to a phone on one channel, with what it reports back through its hooks.
 
-A *channel* is a kind of way (``sms``, ``voice``, ``push``, ``email``); plans name channels. A *provider* is who
-carries a message on a channel; the settings name providers in the order in which they are tried.
+A *channel* is a kind of way (``sms``, ``voice``, ``push``, ``email``); plans name channels. One more, ``fyi``, is
+for information only and stands in no plan. A *provider* is who carries a message on a channel; the settings name
+providers in the order in which they are tried.
 """
 
 import datetime as dt
@@ -20,6 +21,7 @@ class Capability(StrEnum):
     SMS = "sms"
     VOICE = "voice"
     TWO_WAY = "two_way"  # an answer from the phone comes back
+    ANSWERS = "answers"  # what its call about a text is answered with goes to that phone
     LANDLINE = "landline"  # it reaches a phone that takes calls only
 
 
@@ -44,7 +46,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         message_id: Its number in the store.
-        number: Where to, E.164; on channel ``email`` an address, empty where the phone has none.
+        number: Where to, E.164; on channel ``email`` an address, empty where the phone has none; on ``fyi`` the
+            recipient's id.
         text: What to say.
         key: The same for every attempt at this message: a provider that knows such keys sends it once.
         receipt_url: Where the provider reports what became of it.
@@ -165,8 +168,8 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Told = Report | Inbound | Keyed | Gone
-# Commits what was told and returns what is to be said to the phone. Raises as ``api.hooks.take`` does.
-Tell = Callable[[tuple[Told, ...]], Awaitable[str]]
+# Commits what was told. Raises as ``api.hooks.take`` does.
+Tell = Callable[[tuple[Told, ...]], Awaitable[None]]
 
 
 class Reply(NamedTuple):

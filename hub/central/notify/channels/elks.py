@@ -3,13 +3,12 @@
 It has no key against double sending: when an answer is lost the text is sent again and may arrive twice.
 """
 
-import asyncio
 import datetime as dt
-import re
 
 import httpx
 import msgspec
 
+from hub.central.notify.channels import http
 from hub.central.notify.channels.base import (
     Accepted,
     Capability,
@@ -22,32 +21,13 @@ from hub.central.notify.channels.base import (
     Told,
 )
 from hub.domain.clock import UTC
-from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
+from hub.domain.errors import MalformedError, RefusedError
 
 NAME = "46elks"
 
-_CONNECT_S = 5.0
-_TOTAL_S = 10.0
-_AT_ONCE = 50
-
-# 403 is not among these: it may be about this number only (their documentation has no table of codes).
-# Our account or our address is wrong, not this message: no other message would be taken either.
-_NOT_US = frozenset(
-    {
-        httpx.codes.UNAUTHORIZED,
-        httpx.codes.PAYMENT_REQUIRED,
-        httpx.codes.NOT_FOUND,
-        httpx.codes.METHOD_NOT_ALLOWED,
-    }
-)
-_BUSY = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS})
-
-_LONG_NUMBER = re.compile(r"\d{4,}")
-_SAID = 120
 
 # The longest that a field may be; theirs are shorter.
 _LONGEST = {"id": 96, "from": 32, "to": 32, "message": 2_000, "status": 32}
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class _Sms(msgspec.Struct):
@@ -75,17 +55,11 @@ class Elks:
 
     name = NAME
     channel = "sms"
-    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
+    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY, Capability.ANSWERS})
 
     def __init__(self, settings: Settings) -> None:
         self._sender = settings.sender
-        self._client = httpx.AsyncClient(
-            base_url=settings.base_url,
-            auth=(settings.username, settings.password),
-            timeout=httpx.Timeout(_TOTAL_S, connect=_CONNECT_S),
-            trust_env=False,  # a proxy or a .netrc of the machine must not decide where alarms go
-            limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE),
-        )
+        self._line = http.Line(NAME, settings.base_url, (settings.username, settings.password))
 
     async def send(self, outgoing: Outgoing) -> Accepted:
         """Hand a message to 46elks, once.
@@ -101,14 +75,7 @@ class Elks:
             "message": outgoing.text,
             "whendelivered": outgoing.receipt_url,
         }
-        try:
-            async with asyncio.timeout(_TOTAL_S):
-                answer = await self._client.post("/a1/sms", data=form)
-        except TimeoutError as error:
-            raise TransientError(f"46elks: no answer within {_TOTAL_S:g} s") from error
-        except httpx.RequestError as error:
-            raise TransientError(f"46elks: {type(error).__name__} {_masked(str(error))}".rstrip()) from error
-        return _read(answer)
+        return _read(await self._line.post("/a1/sms", form=form))
 
     def hook(self, hook: Hook) -> tuple[Told, ...]:
         """Read a delivery report (``delivery``) or a text that came in (``inbound``).
@@ -134,7 +101,7 @@ class Elks:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._line.close()
 
 
 def make(settings: Settings, _hooks: str) -> Elks:
@@ -143,37 +110,34 @@ def make(settings: Settings, _hooks: str) -> Elks:
 
 
 def _read(answer: httpx.Response) -> Accepted:
-    """Make of an answer what our errors call it."""
-    said = f"46elks answered {answer.status_code}: {_masked(answer.text)}"
-    if answer.status_code in _NOT_US:
-        raise PermanentError(said)
-    if answer.is_client_error and answer.status_code not in _BUSY:
-        raise RefusedError(said)
+    """Make of an answer what our errors call it. 46elks has sentences, no table of codes."""
+    said = http.masked(answer.text)
+    if answer.status_code == httpx.codes.FORBIDDEN:
+        # It may be about this number only; 401 and 402 are about the account.
+        raise RefusedError(f"{NAME} answered {answer.status_code}: {said}")
     if not answer.is_success:
-        raise TransientError(said)
-    try:
-        sms = msgspec.json.decode(answer.content, type=_Sms)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # A proxy or a login page answers 200 as well. Nothing says that the text left.
-        raise TransientError(f"46elks: an answer that is not theirs: {_masked(answer.text)}") from error
+        refusal = http.failure(NAME, answer, None, {})
+        raise type(refusal)(f"{refusal}: {said}")
+    sms = http.read(NAME, answer, _Sms)
     if sms.status == "failed":
-        raise RefusedError("46elks: the message failed at once")
+        raise RefusedError(f"{NAME}: the message failed at once")
     return Accepted(sms.id)
 
 
 def _report(hook: Hook) -> Report:
     try:
-        status = ReceiptStatus(_required(hook, "status"))
+        status = ReceiptStatus(http.required(hook.form, "status"))
     except ValueError as error:
         raise MalformedError("an unknown status") from error
     message = hook.query.get("message", "")
-    if message and not _NUMBER.fullmatch(message):
+    message_id = http.message_id(message)
+    if message and message_id is None:
         raise MalformedError("message is not a number")
     return Report(
-        provider_ref=_required(hook, "id"),
+        provider_ref=http.required(hook.form, "id"),
         status=status,
         at=_instant(hook.form.get("delivered", ""), hook.now),
-        message_id=int(message) if message else None,
+        message_id=message_id,
         reason="46elks reports that it failed" if status is ReceiptStatus.FAILED else "",
     )
 
@@ -181,19 +145,12 @@ def _report(hook: Hook) -> Report:
 def _inbound(hook: Hook) -> Inbound:
     return Inbound(
         provider=NAME,
-        provider_ref=_required(hook, "id"),
-        sender=_required(hook, "from"),
+        provider_ref=http.required(hook.form, "id"),
+        sender=http.required(hook.form, "from"),
         recipient=hook.form.get("to", ""),
         text=hook.form.get("message", ""),
         at=_instant(hook.form.get("created", ""), hook.now),
     )
-
-
-def _required(hook: Hook, name: str) -> str:
-    value = hook.form.get(name, "")
-    if not value:
-        raise MalformedError(f"{name} is missing")
-    return value
 
 
 def _instant(text: str, now: dt.datetime) -> dt.datetime:
@@ -203,8 +160,3 @@ def _instant(text: str, now: dt.datetime) -> dt.datetime:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return now
-
-
-def _masked(text: str) -> str:
-    """Return the beginning of a foreign text on one line, without phone numbers."""
-    return _LONG_NUMBER.sub("…", " ".join(text.split()))[:_SAID]

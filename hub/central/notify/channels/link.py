@@ -183,7 +183,7 @@ class Link:
         raise MalformedError(f"{NAME} has no hook {hook.what!r}")
 
     def reply(self, _hook: Hook, _told: tuple[Told, ...], _text: str) -> Reply:
-        """Answer 200. LINK sends no body on to a phone: an answer to it goes out as a message of its own."""
+        """Answer 200. LINK sends no body on to a phone, so it has not :attr:`Capability.ANSWERS`."""
         return Reply(b"")
 
     async def close(self) -> None:

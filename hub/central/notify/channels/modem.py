@@ -232,7 +232,7 @@ class GsmModem:
         message_id = self._forget(ref)
         taken = self._waiting.get(ref)
         if message_id is None:
-            log.warning("%s: an answer to a text could not be sent", NAME)
+            log.warning("%s: a text of which nothing is known any more could not be sent", NAME)
         elif taken is not None and not taken.done():
             taken.set_exception((TransientError if failed.again else RefusedError)(failed.reason))
         elif accepted:
@@ -248,13 +248,11 @@ class GsmModem:
     async def _came(self, came: Came, tell: Tell, now: Now) -> None:
         inbound = _inbound(came, now)
         try:
-            answer = await _kept(tell, inbound)
+            await _kept(tell, inbound)
         except Exception:
             # It is still in the modem, and must not be taken for a repeat when it is read again.
             self._parts.kept.seen = []
             raise
-        if answer:
-            self._put(Text(f"answer.{next(self._count)}", inbound.sender, answer))
 
 
 def make(settings: Settings, _hooks: str) -> GsmModem:
@@ -268,20 +266,21 @@ def make(settings: Settings, _hooks: str) -> GsmModem:
     return GsmModem(settings)
 
 
-async def _kept(tell: Tell, told: Told, times: int | None = None) -> str:
-    """Tell until it is committed and return the answer to it; the modem cannot be asked again."""
+async def _kept(tell: Tell, told: Told, times: int | None = None) -> None:
+    """Tell until it is committed; the modem cannot be asked again."""
     for count in itertools.count(1):
         try:
-            return await tell((told,))
+            await tell((told,))
         except RefusedError as error:
             log.warning("%s: %s", NAME, error)
-            break
+            return
         except TransientError as error:
             log.warning("%s: what it told cannot be kept yet: %s", NAME, error)
             if count == times:
-                break
+                return
+        else:
+            return
         await asyncio.sleep(_TELL_AGAIN_S)
-    return ""
 
 
 def _report(ref: str, message_id: int, status: ReceiptStatus, reason: str, now: Now) -> Report:

@@ -74,7 +74,7 @@ class Sveve:
 
     def __init__(self, settings: Settings) -> None:
         self.capabilities = frozenset(
-            {Capability.SMS} if settings.sender else {Capability.SMS, Capability.TWO_WAY}
+            {Capability.SMS} if settings.sender else {Capability.SMS, Capability.TWO_WAY, Capability.ANSWERS}
         )
         self._settings = settings
         self._line = http.Line(NAME, settings.base_url, at_once=_AT_ONCE)

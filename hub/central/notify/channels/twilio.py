@@ -111,7 +111,7 @@ class Twilio:
 
     name = NAME
     channel = "sms"
-    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY})
+    capabilities = frozenset({Capability.SMS, Capability.TWO_WAY, Capability.ANSWERS})
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

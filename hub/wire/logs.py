@@ -1,4 +1,4 @@
-"""The centre's log: one line an entry, as text or JSON, and nothing personal or secret in any of them."""
+"""The log of either service: one line an entry, as text or JSON, and nothing personal or secret in any of them."""
 
 import datetime as dt
 import logging
@@ -6,22 +6,29 @@ import re
 import sys
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from hub.central.watch.settings import LogFormat
 from hub.domain.clock import UTC
 from hub.domain.masking import masked
 
+LogFormat = Literal["text", "json"]
+
 # These tell each request with its address, which holds what only the provider may know.
-_CHATTY = ("httpx", "httpcore", "alembic")
+_CHATTY = ("httpx", "httpcore", "alembic", "apprise")
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Shorter than this, a word that is called secret is also an ordinary one.
 _LEAST_SECRET = 8
-_SECRET_NAME = re.compile(r"password|passwd|secret|token|key|ping_url")
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|key|ping_url|urls")
 # As JSON escapes some of them with letters that are hexadecimal digits, they could turn a text into a key.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[log]`` of a service's settings: lines of ``text``, or of ``json``."""
+
+    format: LogFormat = "text"
 
 
 class Masked(logging.Formatter):
@@ -85,8 +92,8 @@ def set_up(form: LogFormat, secrets: Iterable[str] = ()) -> None:
 
 def _secrets(value: Any, name: str = "") -> Iterable[str]:  # noqa: ANN401 - any part of any settings
     if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _secrets(part, key)
+        for key, part in value.items():  # what stands below a secret is one
+            yield from _secrets(part, name if _SECRET_NAME.search(name) else key)
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _secrets(part, name)

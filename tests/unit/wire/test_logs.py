@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.central import logs
-from hub.central.logs import Json, Masked
 from hub.domain.masking import masked
+from hub.wire import logs
+from hub.wire.logs import Json, Masked
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 KEY = re.compile(r"[0-9A-Fa-f]{32}")
