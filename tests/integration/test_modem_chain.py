@@ -202,7 +202,7 @@ async def test_an_answer_is_deleted_from_the_modem_only_when_it_is_kept(chain: C
     async with asyncio.timeout(8):
         await stored.wait()
     await chain.until_heard(1)
-    assert tries == [1, 1, 1]
+    assert tries[:3] == [1, 1, 1]  # what comes behind is the answer on its way
     async with asyncio.timeout(8):
         while chain.far._memory:  # noqa: ASYNC110 - the simulator tells nobody
             await asyncio.sleep(0.01)
