@@ -13,6 +13,18 @@ from hub.central.store.tables import messages
 
 __all__ = ["RECEIPT", "SEND", "cancel", "queue", "send_now"]
 
+# Made once: to make a statement takes longer than to ask it.
+_QUEUE = messages.insert()
+_QUEUED = (tables.attempts.c.message_id == messages.c.id) & (tables.attempts.c.state == MessageState.QUEUED)
+_WAITING = (
+    sa.select(messages.c.id, messages.c.phone, tables.attempts.c.id.label("attempt_id"))
+    .select_from(messages.outerjoin(tables.attempts, _QUEUED))
+    .where(
+        messages.c.incident_id == sa.bindparam("incident_id"),
+        sa.or_(tables.attempts.c.id.is_not(None), messages.c.state == MessageState.QUEUED),
+    )
+)
+
 
 def queue(tx: Tx, incident_id: int | None, target: Target, text: str, position: Position) -> int:
     """Write a message and the duty to send it. It leaves right after the commit, or after a restart.
@@ -20,7 +32,7 @@ def queue(tx: Tx, incident_id: int | None, target: Target, text: str, position: 
     Without an incident it is about something else, such as a shift.
     """
     result = tx.connection.execute(
-        messages.insert(),
+        _QUEUE,
         {
             "incident_id": incident_id,
             "zone": target.zone,
@@ -60,15 +72,7 @@ def cancel(tx: Tx, incident_id: int, reason: str, taken_by: str | None = None) -
         reason: Why, as a sentence.
         taken_by: Who took the incident (``sms:p-duty``), if that is why.
     """
-    queued = (tables.attempts.c.message_id == messages.c.id) & (tables.attempts.c.state == MessageState.QUEUED)
-    waiting = tx.connection.execute(
-        sa.select(messages.c.id, messages.c.phone, tables.attempts.c.id.label("attempt_id"))
-        .select_from(messages.outerjoin(tables.attempts, queued))
-        .where(
-            messages.c.incident_id == incident_id,
-            sa.or_(tables.attempts.c.id.is_not(None), messages.c.state == MessageState.QUEUED),
-        )
-    ).all()
+    waiting = tx.connection.execute(_WAITING, {"incident_id": incident_id}).all()
     for row in waiting:
         state = withdrawn(row.phone, taken_by)
         if row.attempt_id is None:  # a centre of the version before this one queued it

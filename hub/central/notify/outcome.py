@@ -15,7 +15,7 @@ from hub.central.notify.attempts import RECEIPT, SEND
 from hub.central.notify.message import UNDERWAY, WITHDRAWN, MessageState, further
 from hub.central.notify.outbox import send_now
 from hub.central.notify.ways import Ways
-from hub.central.store.tables import messages
+from hub.central.store.tables import incidents, messages
 
 SENDER = "sender"
 # Nobody reports what became of these: they are for information, and no hope rests on them.
@@ -25,6 +25,11 @@ FYI = "fyi"
 RECEIPT_WAIT = dt.timedelta(seconds=60)
 # A call rings and is read out twice before anybody can say what became of it.
 CALL_WAIT = dt.timedelta(seconds=90)
+
+# Made once: to make a statement takes longer than to ask it.
+_OF = sa.select(messages.c.incident_id).where(messages.c.id == sa.bindparam("message_id"))
+_LOCK_INCIDENT = sa.select(incidents.c.id).where(incidents.c.id == _OF.scalar_subquery()).with_for_update()
+_LOCK = sa.select(messages).where(messages.c.id == sa.bindparam("message_id")).with_for_update()
 
 
 class Fault(NamedTuple):
@@ -37,13 +42,8 @@ class Fault(NamedTuple):
 
 def find(tx: Tx, message_id: int) -> sa.Row[Any] | None:
     """Return a message, locked for this transaction, its incident locked before it as everywhere."""
-    query = sa.select(messages).where(messages.c.id == message_id)
-    row = tx.connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    if row.incident_id is not None:
-        record.get(tx, row.incident_id)
-    return tx.connection.execute(query.with_for_update()).one()
+    tx.connection.execute(_LOCK_INCIDENT, {"message_id": message_id})
+    return tx.connection.execute(_LOCK, {"message_id": message_id}).one_or_none()
 
 
 def sent(tx: Tx, message_id: int, attempt_id: int | None, provider: str, provider_ref: str) -> None:
