@@ -48,9 +48,8 @@ _CLAIM = (
     .limit(_AT_ONCE)
     .with_for_update(skip_locked=True)
 )
-_TAKE = due.delete().where(
-    due.c.id == sa.bindparam("id"), due.c.at <= sa.bindparam("now"), due.c.attempts == sa.bindparam("attempts")
-)
+# By its name: SQLite gives the number of a row that is gone to the next one.
+_TAKE = due.delete().where(_IT, due.c.at <= sa.bindparam("now"), due.c.attempts == sa.bindparam("attempts"))
 _EARLIEST = sa.select(due.c.at).where(due.c.leased_until.is_(None)).order_by(due.c.at).limit(1)
 
 
@@ -122,7 +121,6 @@ def overtaken(tx: Tx, kind: str, subject: str) -> bool:
 class Due(NamedTuple):
     """A row of the list that is due."""
 
-    id: int
     kind: str
     subject: str
     attempts: int
@@ -185,12 +183,11 @@ class Clockwork:
                 .where(due.c.id.in_(outside))
                 .values(leased_by=tx.owner, leased_until=tx.now.utc + LEASE)
             )
-        return [Due(*row) for row in rows]
+        return [Due(row.kind, row.subject, row.attempts) for row in rows]
 
     async def _do(self, row: Due) -> None:
         def work(tx: Tx) -> None:
-            as_seen = {"id": row.id, "now": tx.now.utc, "attempts": row.attempts}
-            gone = tx.connection.execute(_TAKE, as_seen)
+            gone = tx.connection.execute(_TAKE, {**row._asdict(), "now": tx.now.utc})
             if gone.rowcount:  # else another centre did it, or it was moved
                 self._handlers[row.kind](tx, row.subject)
 
@@ -198,7 +195,7 @@ class Clockwork:
             await self._centre.transact(work, urgent=True)
         except Exception:  # the task boundary: one row that fails must not stop the others
             log.exception("due %s of %s failed, attempt %d", row.kind, row.subject, row.attempts + 1)
-            await self._centre.transact(lambda tx: _postpone(tx, row.id, row.attempts))
+            await self._centre.transact(lambda tx: _postpone(tx, row))
 
     async def _wait(self) -> None:
         """Sleep until the next row is due, the loop is woken, or somebody else may have added one."""
@@ -218,10 +215,13 @@ def _earliest(connection: sa.Connection) -> dt.datetime | None:
     return earliest
 
 
-def _postpone(tx: Tx, row_id: int, attempts: int) -> None:
-    wait = dt.timedelta(seconds=min(2**attempts, _RETRY_CAP_S))
+def _postpone(tx: Tx, row: Due) -> None:
+    wait = dt.timedelta(seconds=min(2**row.attempts, _RETRY_CAP_S))
+    it = (due.c.kind == row.kind) & (due.c.subject == row.subject)
     tx.connection.execute(
-        due.update().where(due.c.id == row_id).values(at=tx.now.utc + wait, attempts=attempts + 1)
+        due.update()
+        .where(it, due.c.at <= tx.now.utc, due.c.attempts == row.attempts)
+        .values(at=tx.now.utc + wait, attempts=row.attempts + 1)
     )
 
 
