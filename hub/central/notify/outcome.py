@@ -9,7 +9,6 @@ from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.escalation import engine
 from hub.central.incidents import record
-from hub.central.incidents.lifecycle import State
 from hub.central.notify import attempts, order
 from hub.central.notify.attempts import RECEIPT, SEND
 from hub.central.notify.message import UNDERWAY, WITHDRAWN, MessageState, further
@@ -145,13 +144,8 @@ def cancelled(tx: Tx, message_id: int, state: MessageState, reason: str) -> None
         clockwork.unschedule(tx, SEND, str(message_id))
         return
     waited = attempts.withdraw(tx, message_id, state, reason)
-    attempts.settle(tx, message_id)
-    if waited:
-        tx.connection.execute(
-            messages.update()
-            .where(messages.c.id == message_id, messages.c.state.in_(WITHDRAWN))
-            .values(reason=reason)
-        )
+    if attempts.settle(tx, message_id) in WITHDRAWN and waited:  # else it was one more attempt at what has left
+        tx.connection.execute(messages.update().where(messages.c.id == message_id).values(reason=reason))
         _note(tx, row, "withheld", reason)
 
 
@@ -214,10 +208,13 @@ def rejected(tx: Tx, message_id: int) -> None:
 
 
 def _go_on(tx: Tx, row: sa.Row[Any], ways: Ways, **columns: object) -> bool:
-    """Queue the next attempt at a message, or let escalation know that there is none; tell which."""
+    """Queue the next attempt at a message, or let escalation know that there is none; tell which.
+
+    Whether anybody still needs it is asked when it is to leave, by :mod:`hub.central.notify.stages` alone.
+    """
     made = attempts.past(attempts.of(tx.connection, row.id))
     step = order.following(ways.of(row.channel, tx.now.utc), made, tx.now.utc)
-    if isinstance(step, order.Nobody) or not _needed(tx, row):
+    if isinstance(step, order.Nobody):
         _ended(tx, row, attempts.settle(tx, row.id, **columns), str(columns.get("reason", "")))
         return False
     attempts.add(tx, row.id)
@@ -232,10 +229,6 @@ def _go_on(tx: Tx, row: sa.Row[Any], ways: Ways, **columns: object) -> bool:
 def _never(tx: Tx, attempt: sa.Row[Any], reason: str) -> None:
     ended = {"reason": reason, "final": True, "ended_at": tx.now.utc}
     attempts.change(tx, attempt.id, state=MessageState.UNDELIVERABLE, **ended)
-
-
-def _needed(tx: Tx, row: sa.Row[Any]) -> bool:
-    return row.incident_id is None or record.get(tx, row.incident_id).state == State.ALERTING
 
 
 def _ended(tx: Tx, row: sa.Row[Any], state: MessageState, reason: str) -> None:
