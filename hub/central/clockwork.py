@@ -50,6 +50,8 @@ _CLAIM = (
 )
 # By its name: SQLite gives the number of a row that is gone to the next one.
 _TAKE = due.delete().where(_IT, due.c.at <= sa.bindparam("now"), due.c.attempts == sa.bindparam("attempts"))
+_LEASE = due.update().where(due.c.id.in_(sa.bindparam("ids", expanding=True)))
+_RELEASE = due.update().where(due.c.leased_by == sa.bindparam("owner")).values(leased_by=None, leased_until=None)
 _EARLIEST = sa.select(due.c.at).where(due.c.leased_until.is_(None)).order_by(due.c.at).limit(1)
 
 
@@ -178,11 +180,8 @@ class Clockwork:
         rows = tx.connection.execute(_CLAIM, {"now": tx.now.utc}).all()
         outside = [row.id for row in rows if row.kind in self._carriers]
         if outside:
-            tx.connection.execute(
-                due.update()
-                .where(due.c.id.in_(outside))
-                .values(leased_by=tx.owner, leased_until=tx.now.utc + LEASE)
-            )
+            lease = {"leased_by": tx.owner, "leased_until": tx.now.utc + LEASE}
+            tx.connection.execute(_LEASE, {"ids": outside, **lease})
         return [Due(row.kind, row.subject, row.attempts) for row in rows]
 
     async def _do(self, row: Due) -> None:
@@ -227,6 +226,4 @@ def _postpone(tx: Tx, row: Due) -> None:
 
 def _release_own(tx: Tx) -> None:
     """Take up again what this centre had leased before it was stopped."""
-    tx.connection.execute(
-        due.update().where(due.c.leased_by == tx.owner).values(leased_by=None, leased_until=None)
-    )
+    tx.connection.execute(_RELEASE, {"owner": tx.owner})

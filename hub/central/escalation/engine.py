@@ -244,7 +244,8 @@ def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | 
 
 def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:
     """Return the other open incidents that a phone was told of; tests do not change what a real alarm says."""
-    return list(tx.connection.scalars(_OPEN_BESIDES, {"number": number, "phone_number": phone_number}))
+    found = tx.connection.execute(_OPEN_BESIDES, {"number": number, "phone_number": phone_number})
+    return [row.id for row in found]
 
 
 def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:

@@ -92,7 +92,7 @@ def settle(tx: Tx, message_id: int, **columns: object) -> MessageState:
     Returns:
         Where it stands now.
     """
-    states = [MessageState(state) for state in tx.connection.scalars(_STATES, {"message_id": message_id})]
+    states = [MessageState(state) for (state,) in tx.connection.execute(_STATES, {"message_id": message_id})]
     state = standing(states)
     if MessageState.QUEUED not in states:
         clockwork.unschedule(tx, SEND, str(message_id))
