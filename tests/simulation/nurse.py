@@ -33,7 +33,7 @@ class Nurse:
     """Somebody with a phone.
 
     Attributes:
-        said: The texts from this phone, by the provider's name for them.
+        phone: It.
     """
 
     def __init__(self, world: "World", carrier: script.Carrier) -> None:
