@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from hub.central.centre import Centre, Effects, Tx
 from hub.central.store import sql
+from hub.central.store.sql import Insert
 from hub.central.store.tables import due
 from hub.domain.clock import Now
 
@@ -32,13 +33,40 @@ _LOOK_S = 1.0
 _AT_ONCE = 200
 _RETRY_CAP_S = 60
 
+# Statements are made once: to make one takes longer than to ask it.
+_IT = (due.c.kind == sa.bindparam("kind")) & (due.c.subject == sa.bindparam("subject"))
+_FREE = sa.or_(due.c.leased_until.is_(None), due.c.leased_until <= sa.bindparam("now"))
+_ANOTHERS = sa.select(due.c.id).where(_IT, due.c.leased_by != sa.bindparam("owner"), sa.not_(_FREE))
+_LEASED_UNTIL = sa.select(due.c.leased_until).where(_IT, due.c.leased_by == sa.bindparam("owner"))
+_AT = sa.select(due.c.at).where(_IT)
+_REMOVE = due.delete().where(_IT)
+_INSERT = due.insert()
+_CLAIM = (
+    sa.select(due.c.id, due.c.kind, due.c.subject, due.c.attempts)
+    .where(due.c.at <= sa.bindparam("now"), _FREE)
+    .order_by(due.c.at)
+    .limit(_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+# By its name: SQLite gives the number of a row that is gone to the next one.
+_TAKE = due.delete().where(_IT, due.c.at <= sa.bindparam("now"), due.c.attempts == sa.bindparam("attempts"))
+_LEASE = due.update().where(due.c.id.in_(sa.bindparam("ids", expanding=True)))
+_RELEASE = due.update().where(due.c.leased_by == sa.bindparam("owner")).values(leased_by=None, leased_until=None)
+_EARLIEST = sa.select(due.c.at).where(due.c.leased_until.is_(None)).order_by(due.c.at).limit(1)
+
+
+def _put(insert: Insert) -> Insert:
+    moved = {name: insert.excluded[name] for name in ("at", "leased_by", "leased_until", "attempts")}
+    return insert.on_conflict_do_update(index_elements=["kind", "subject"], set_=moved)
+
+
+_PUT = sql.spelt(lambda insert: _put(insert(due)))
+
 
 def schedule(tx: Tx, at: dt.datetime, kind: str, subject: str) -> None:
     """Put a row into the list, or move the one that there is; the loop is woken when it sleeps longer."""
-    insert = sql.insert(tx.connection, due)
-    moved = {name: insert.excluded[name] for name in ("at", "leased_by", "leased_until", "attempts")}
     tx.connection.execute(
-        insert.on_conflict_do_update(index_elements=["kind", "subject"], set_=moved),
+        _PUT[tx.connection.dialect.name],
         {"at": at, "kind": kind, "subject": subject, "leased_by": None, "leased_until": None, "attempts": 0},
     )
     tx.effects.wake_at = min(at, tx.effects.wake_at or at)
@@ -47,7 +75,7 @@ def schedule(tx: Tx, at: dt.datetime, kind: str, subject: str) -> None:
 def lease_new(tx: Tx, kind: str, subject: str) -> None:
     """Put a row into the list that this centre carries out at once, after the commit."""
     tx.connection.execute(
-        due.insert(),
+        _INSERT,
         {
             "at": tx.now.utc,
             "kind": kind,
@@ -61,20 +89,17 @@ def lease_new(tx: Tx, kind: str, subject: str) -> None:
 
 def unschedule(tx: Tx, kind: str, subject: str) -> None:
     """Take a row out of the list, if it is there."""
-    tx.connection.execute(due.delete().where(due.c.kind == kind, due.c.subject == subject))
+    tx.connection.execute(_REMOVE, {"kind": kind, "subject": subject})
 
 
 def scheduled(tx: Tx, kind: str, subject: str) -> dt.datetime | None:
     """Return when a row is due, or ``None`` when it is not in the list."""
-    return tx.connection.scalar(sa.select(due.c.at).where(due.c.kind == kind, due.c.subject == subject))
+    return tx.connection.scalar(_AT, {"kind": kind, "subject": subject})
 
 
 def leased(connection: sa.Connection, owner: str, now: dt.datetime, kind: str, subject: str) -> bool:
     """Tell whether a row is leased by a centre for long enough to begin an attempt."""
-    query = sa.select(due.c.leased_until).where(
-        due.c.kind == kind, due.c.subject == subject, due.c.leased_by == owner
-    )
-    until = connection.scalar(query)
+    until = connection.scalar(_LEASED_UNTIL, {"kind": kind, "subject": subject, "owner": owner})
     return until is not None and until - now >= ATTEMPT
 
 
@@ -82,27 +107,22 @@ def lease_again(tx: Tx, kind: str, subject: str) -> bool:
     """Lease a row for another attempt, as if it were new when it is gone; ``False``: it is another centre's."""
     insert = sql.insert(tx.connection, due)
     lease = {"leased_by": tx.owner, "leased_until": tx.now.utc + LEASE}
-    mine = sa.or_(due.c.leased_by == tx.owner, _free(tx))
+    mine = sa.or_(due.c.leased_by == tx.owner, _FREE)
     leased = insert.values(at=tx.now.utc, kind=kind, subject=subject, attempts=0, **lease).on_conflict_do_update(
         index_elements=["kind", "subject"], set_=lease, where=mine
     )
-    return tx.connection.scalar(leased.returning(due.c.id)) is not None
+    return tx.connection.scalar(leased.returning(due.c.id), {"now": tx.now.utc}) is not None
 
 
 def overtaken(tx: Tx, kind: str, subject: str) -> bool:
     """Tell whether another centre carries a row out now."""
-    query = sa.select(due.c.id).where(due.c.kind == kind, due.c.subject == subject)
-    return tx.connection.scalar(query.where(due.c.leased_by != tx.owner, sa.not_(_free(tx)))) is not None
-
-
-def _free(tx: Tx) -> sa.ColumnElement[bool]:
-    return sa.or_(due.c.leased_until.is_(None), due.c.leased_until <= tx.now.utc)
+    who = {"kind": kind, "subject": subject, "owner": tx.owner, "now": tx.now.utc}
+    return tx.connection.scalar(_ANOTHERS, who) is not None
 
 
 class Due(NamedTuple):
     """A row of the list that is due."""
 
-    id: int
     kind: str
     subject: str
     attempts: int
@@ -157,27 +177,16 @@ class Clockwork:
 
     def _claim(self, tx: Tx) -> list[Due]:
         """Find what is due, and lease what will be carried out."""
-        rows = tx.connection.execute(
-            sa.select(due.c.id, due.c.kind, due.c.subject, due.c.attempts)
-            .where(due.c.at <= tx.now.utc, _free(tx))
-            .order_by(due.c.at)
-            .limit(_AT_ONCE)
-            .with_for_update(skip_locked=True)
-        ).all()
+        rows = tx.connection.execute(_CLAIM, {"now": tx.now.utc}).all()
         outside = [row.id for row in rows if row.kind in self._carriers]
         if outside:
-            tx.connection.execute(
-                due.update()
-                .where(due.c.id.in_(outside))
-                .values(leased_by=tx.owner, leased_until=tx.now.utc + LEASE)
-            )
-        return [Due(*row) for row in rows]
+            lease = {"leased_by": tx.owner, "leased_until": tx.now.utc + LEASE}
+            tx.connection.execute(_LEASE, {"ids": outside, **lease})
+        return [Due(row.kind, row.subject, row.attempts) for row in rows]
 
     async def _do(self, row: Due) -> None:
         def work(tx: Tx) -> None:
-            gone = tx.connection.execute(
-                due.delete().where(due.c.id == row.id, due.c.at <= tx.now.utc, due.c.attempts == row.attempts)
-            )
+            gone = tx.connection.execute(_TAKE, {**row._asdict(), "now": tx.now.utc})
             if gone.rowcount:  # else another centre did it, or it was moved
                 self._handlers[row.kind](tx, row.subject)
 
@@ -185,7 +194,7 @@ class Clockwork:
             await self._centre.transact(work, urgent=True)
         except Exception:  # the task boundary: one row that fails must not stop the others
             log.exception("due %s of %s failed, attempt %d", row.kind, row.subject, row.attempts + 1)
-            await self._centre.transact(lambda tx: _postpone(tx, row.id, row.attempts))
+            await self._centre.transact(lambda tx: _postpone(tx, row))
 
     async def _wait(self) -> None:
         """Sleep until the next row is due, the loop is woken, or somebody else may have added one."""
@@ -201,20 +210,20 @@ class Clockwork:
 
 
 def _earliest(connection: sa.Connection) -> dt.datetime | None:
-    query = sa.select(due.c.at).where(due.c.leased_until.is_(None)).order_by(due.c.at).limit(1)
-    earliest: dt.datetime | None = connection.scalar(query)
+    earliest: dt.datetime | None = connection.scalar(_EARLIEST)
     return earliest
 
 
-def _postpone(tx: Tx, row_id: int, attempts: int) -> None:
-    wait = dt.timedelta(seconds=min(2**attempts, _RETRY_CAP_S))
+def _postpone(tx: Tx, row: Due) -> None:
+    wait = dt.timedelta(seconds=min(2**row.attempts, _RETRY_CAP_S))
+    it = (due.c.kind == row.kind) & (due.c.subject == row.subject)
     tx.connection.execute(
-        due.update().where(due.c.id == row_id).values(at=tx.now.utc + wait, attempts=attempts + 1)
+        due.update()
+        .where(it, due.c.at <= tx.now.utc, due.c.attempts == row.attempts)
+        .values(at=tx.now.utc + wait, attempts=row.attempts + 1)
     )
 
 
 def _release_own(tx: Tx) -> None:
     """Take up again what this centre had leased before it was stopped."""
-    tx.connection.execute(
-        due.update().where(due.c.leased_by == tx.owner).values(leased_by=None, leased_until=None)
-    )
+    tx.connection.execute(_RELEASE, {"owner": tx.owner})

@@ -31,6 +31,12 @@ _encode = msgspec.json.Encoder().encode
 _DEAD_LETTER_BYTES = 64 * 1024
 _IN_TEST_MODE = "The device is in test mode."
 
+# Made once: to make a statement takes longer than to ask it.
+_KEEP = sql.spelt(lambda insert: insert(observations).on_conflict_do_nothing())
+_KEEP_AND_NUMBER = sql.spelt(
+    lambda insert: insert(observations).on_conflict_do_nothing().returning(observations.c.id)
+)
+
 
 class Parcel(msgspec.Struct, frozen=True):
     """What one message held, and where it came from."""
@@ -59,7 +65,7 @@ def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
                 telling.append((row, *found))
         for rejected in parcel.rejected:
             _bury(tx, parcel, rejected)
-    insert = sql.insert(tx.connection, observations).on_conflict_do_nothing()
+    database = tx.connection.dialect.name
     noted = {finding.need for _, finding, action in telling if action == "note"}
     noted &= record.open_needs(tx, noted)
     for row, finding, action in telling:
@@ -67,7 +73,7 @@ def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
             dull.append(row)  # there is nothing to add it to
             continue
         row["test"] = finding.test
-        number = tx.connection.scalar(insert.returning(observations.c.id), row)
+        number = tx.connection.scalar(_KEEP_AND_NUMBER[database], row)
         if number is None:
             continue  # it was delivered before
         if action == "note":
@@ -76,7 +82,7 @@ def keep(tx: Tx, parcels: Iterable[Parcel], rules: RuleSet) -> None:
             _raise(tx, msgspec.structs.replace(finding, observation_id=int(number)))
             noted.add(finding.need)
     if dull:
-        tx.connection.execute(insert, dull)
+        tx.connection.execute(_KEEP[database], dull)
 
 
 def _raise(tx: Tx, finding: Finding) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from hub.central import clockwork
 from hub.central.centre import Tx
-from hub.central.clockwork import LEASE, Clockwork
+from hub.central.clockwork import LEASE, Clockwork, Handler
 from hub.central.notify import outbox
 from hub.central.store.tables import cursors, due
 from hub.domain.codes import Kind
@@ -98,6 +98,28 @@ async def test_a_row_that_fails_stops_no_other_and_is_tried_again_later_and_late
         desk.clock.go_on(waits[-1])
     assert (done, waits) == (["y"], [1, 2, 4, 8])
     assert await desk.rows(cursors) == []
+
+
+async def test_a_row_with_the_number_of_one_that_is_gone_is_not_taken_for_it(desk: DeskCentre) -> None:
+    done: list[str] = []
+
+    def first(tx: Tx, subject: str) -> None:
+        done.append("first")
+        clockwork.unschedule(tx, "second", subject)
+        for kind in ("third", "fourth"):  # SQLite gives them the numbers of the two rows that are gone
+            clockwork.schedule(tx, tx.now.utc, kind, subject)
+
+    def noting(kind: str) -> Handler:
+        return lambda _tx, _subject: done.append(kind)
+
+    others = {kind: noting(kind) for kind in ("second", "third", "fourth")}
+    loop = Clockwork(desk.centre, {"first": first, "site.changed": _nothing, **others}, {})
+    await put(desk, "first", "x", after=-SECOND)
+    await put(desk, "second", "x")
+    await loop._round()
+    await loop._round()
+    assert done[0] == "first"
+    assert sorted(done[1:]) == ["fourth", "third"]
 
 
 async def test_the_store_being_away_ends_nothing(desk: DeskCentre, monkeypatch: pytest.MonkeyPatch) -> None:

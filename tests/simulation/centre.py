@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from hub.central import clockwork
@@ -18,6 +19,8 @@ from hub.central.store.engine import Store
 from hub.central.store.tables import microseconds
 from hub.domain.clock import UTC, SteadyClock
 from hub.domain.errors import TransientError
+from tests.simulation.loop import Process
+from tests.simulation.script import Death, Freeze
 from tests.simulation.store import Door
 
 if TYPE_CHECKING:
@@ -30,28 +33,34 @@ _AGAIN_S = 0.2
 # Another centre's rows are seen by looking every second.
 _LOOK_S = 1.0
 _BOOTED_S = 1000.0
+# Whoever asks a centre something waits so long for its answer.
+_PATIENCE_S = 10.0
 
 
 class GoneError(Exception):
-    """The centre was killed before it had done what was asked of it."""
+    """The centre was killed before it had done what was asked of it, or gave no answer: perhaps it will."""
 
 
 class SimCentre:
-    """A centre that can be killed at any step and begun again.
+    """A centre that can be killed at any step and begun again, and frozen between any two.
 
     Args:
         world: In which it lives.
         number: Which of the centres it is.
         offset_s: How far its clock is from the true time.
-        deaths: Before which of its steps it is killed, and for how long, in order.
+        deaths: When it is killed, in order.
+        freezes: When it is frozen, in order.
     """
 
-    def __init__(self, world: "World", number: int, offset_s: float, deaths: list[tuple[int, float]]) -> None:
+    def __init__(
+        self, world: "World", number: int, offset_s: float, deaths: list[Death], freezes: list[Freeze]
+    ) -> None:
         self.name = f"centre-{number + 1}"
         self._world = world
         self._offset_s = offset_s
         self._deaths = deaths
-        self._steps = 0
+        self._freezes = freezes
+        self._steps = self._runs = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self.alive = False
         self.jump_s = 0.0
@@ -61,6 +70,7 @@ class SimCentre:
         world = self._world
         loop = asyncio.get_running_loop()
         self.alive = True
+        self._process = Process(self._about_to_run)
         self._woken = asyncio.Event()
         self._clock = SteadyClock(
             wall=lambda: START.timestamp() + loop.time() + self._offset_s + self.jump_s,
@@ -88,21 +98,34 @@ class SimCentre:
         """Kill the process: what it had in memory is gone, what it had committed stays."""
         self._world.say(f"{self.name} is killed")
         self.alive, self.jump_s = False, 0.0
-        self._world.calm_at = max(self._world.calm_at, self._world.now + back_s)
+        self._world.troubled_for(back_s)
         for task in [*self._tasks, *self._sender._tasks.values()]:
             task.cancel()
-        asyncio.get_running_loop().call_later(back_s, self.begin)
+        asyncio.get_running_loop().call_later(back_s, self.begin, context=self._world.context)
+
+    def freeze(self, for_s: float) -> None:
+        """Stop the process where it is: time goes on for everybody else, its leases run out."""
+        self._world.say(f"{self.name} is frozen")
+        self._world.troubled_for(for_s)
+        self._process.stop()
+        asyncio.get_running_loop().call_later(for_s, self.thaw, context=self._world.context)
+
+    def thaw(self) -> None:
+        """Let the process go on, if it is stopped, as if nothing had happened."""
+        if self._process.stopped:
+            self._world.say(f"{self.name} goes on")
+            self._process.go_on()
 
     async def do(self, work: Callable[[Tx], T]) -> T:
         """Let the centre do something that came in from outside, in one transaction.
 
         Raises:
-            GoneError: It was killed meanwhile; nobody knows whether it is done.
+            GoneError: It was killed meanwhile or gives no answer; nobody knows whether it is done.
             HubError: It could not, or would not.
         """
         task = self._begin(self._centre.transact(work, urgent=True))
-        await asyncio.wait([task])
-        if task.cancelled():
+        await asyncio.wait([task], timeout=_PATIENCE_S)
+        if not task.done() or task.cancelled():
             raise GoneError
         return task.result()
 
@@ -120,26 +143,39 @@ class SimCentre:
         self._woken.set()
         for other in self._world.centres:
             if other is not self and other.alive:
-                asyncio.get_running_loop().call_later(self._world.rng.uniform(0, _LOOK_S), other.wake)
+                seen_in_s = self._world.rng.uniform(0, _LOOK_S)
+                asyncio.get_running_loop().call_later(seen_in_s, other.wake, context=other.context)
+
+    @property
+    def context(self) -> Context:
+        """In which what belongs to the process is begun."""
+        return self._process.context
 
     async def after(self) -> None:
-        """It is committed, and nobody in this process knows it yet."""
+        """It is committed, or read, and nobody in this process knows it yet."""
         await self.step()
 
     async def step(self) -> None:
         """Live on for a step, or be killed here."""
         self._steps += 1
-        mortal = self.alive and self._world.now < self._world.script.calm_at
-        if mortal and self._deaths and self._steps >= self._deaths[0][0]:
-            self.kill(self._deaths.pop(0)[1])
+        if self._vulnerable() and self._deaths and self._steps >= self._deaths[0].step:
+            self.kill(self._deaths.pop(0).back_s)
         await asyncio.sleep(0)
 
     def wake(self) -> None:
         """Look at the list again."""
         self._woken.set()
 
+    def _about_to_run(self) -> None:
+        self._runs += 1
+        if self._vulnerable() and self._freezes and self._runs >= self._freezes[0].run:
+            self.freeze(self._freezes.pop(0).for_s)
+
+    def _vulnerable(self) -> bool:
+        return self.alive and self._world.now < self._world.script.calm_at
+
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work, context=self.context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

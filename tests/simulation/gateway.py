@@ -14,7 +14,7 @@ from hub.central.notify.channels.base import (
     Told,
 )
 from hub.central.notify.message import FYI
-from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
+from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedError, TransientError
 from tests.simulation import script
 from tests.simulation.centre import SimCentre
 
@@ -58,10 +58,26 @@ class SimGateway:
         """Return a centre's line to it."""
         return Line(self, centre)
 
-    async def take(self, outgoing: Outgoing, centre: SimCentre) -> Accepted:
-        """Take a message over, or not."""
-        world, mood = self._world, self.mood
+    async def handed(self, outgoing: Outgoing, centre: SimCentre) -> Accepted:
+        """Take a message over, or not. What becomes of the centre meanwhile changes nothing here."""
+        world = self._world
+        answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         world.leaves(outgoing, self, centre)
+        world.spawn(self._answer(outgoing, centre, answer))
+        return await answer
+
+    async def _answer(self, outgoing: Outgoing, centre: SimCentre, answer: asyncio.Future[Accepted]) -> None:
+        try:
+            accepted = await self._take(outgoing, centre)
+        except HubError as error:
+            if not answer.done():
+                answer.set_exception(error)
+        else:
+            if not answer.done():  # whoever asked was killed
+                answer.set_result(accepted)
+
+    async def _take(self, outgoing: Outgoing, centre: SimCentre) -> Accepted:
+        world, mood = self._world, self.mood
         if mood == "down":
             await asyncio.sleep(world.rng.choice((0.01, _PATIENCE_S)))
             raise TransientError(f"{self.name}: no answer")
@@ -75,7 +91,6 @@ class SimGateway:
         world.say(f"{ref} is message {outgoing.message_id} of {centre.name} ({mood})")
         if self.channel != FYI:  # nobody shows it, and nobody reports what became of it
             world.spawn(self._carry(ref, mood))
-        await centre.step()  # between the provider's yes and our note of it
         if mood == "slow":
             await asyncio.sleep(world.rng.uniform(2, _PATIENCE_S - 1))
         if mood == "hung":
@@ -84,27 +99,36 @@ class SimGateway:
         return Accepted(ref)
 
     async def _carry(self, ref: str, mood: str) -> None:
-        world, message = self._world, self.accepted[ref]
+        world = self._world
         await asyncio.sleep(world.rng.uniform(61, 150) if mood == "late" else world.rng.uniform(0.01, 5))
         if mood == "drops":
             return
         if mood == "fails":
             await self._report(ref, ReceiptStatus.FAILED)
             return
-        if mood != "lies" and not world.phone_gets(self, message):
-            return  # the phone is off: the provider goes on trying, and says nothing
+        if mood != "lies" and not world.phone_gets(self, ref):
+            # A text to a phone that is off is tried again and nothing is said; a call is over.
+            if self.channel == "voice":
+                await asyncio.sleep(world.rng.uniform(15, 45))
+                await self._report(ref, ReceiptStatus.FAILED, person=True)
+            return
         if mood == "mute":
             return
         for _ in range(2 if mood == "twice" else 1):
             await asyncio.sleep(world.rng.uniform(0, 2))
             await self._report(ref, ReceiptStatus.DELIVERED)
 
-    async def _report(self, ref: str, status: ReceiptStatus) -> None:
+    async def _report(self, ref: str, status: ReceiptStatus, *, person: bool = False) -> None:
         world, message = self._world, self.accepted[ref]
         if status is ReceiptStatus.DELIVERED:
             self.reported.add(ref)
         report = Report(
-            provider_ref=ref, status=status, at=world.instant(), message_id=message.message_id, reason="failed"
+            provider_ref=ref,
+            status=status,
+            at=world.instant(),
+            message_id=message.message_id,
+            reason="failed",
+            person=person,
         )
         if not world.lost():
             await world.call(self, report)
@@ -121,7 +145,9 @@ class Line:
 
     async def send(self, outgoing: Outgoing) -> Accepted:
         """Hand a message over."""
-        return await self._gateway.take(outgoing, self._centre)
+        accepted = await self._gateway.handed(outgoing, self._centre)
+        await self._centre.step()  # between the provider's yes and our note of it
+        return accepted
 
     def hook(self, hook: Hook) -> tuple[Told, ...]:
         """Take no call: what it tells is handed over as read."""

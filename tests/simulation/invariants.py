@@ -1,9 +1,12 @@
 """What must hold after every step, looked at from outside: in the store as it is, and in what the world knows."""
 
+import functools
 from typing import TYPE_CHECKING
 
 from hub.central.escalation import plan
+from hub.central.notify.channels.base import Keyed
 from tests.simulation.centre import START
+from tests.simulation.nurse import Said
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -14,6 +17,8 @@ _AT_ONCE_S = 0.5
 _LEAVES_S = 120.0
 # From a press to the phone, when nothing goes wrong.
 _QUICK_S = 20.0
+# Whoever says no in a call is followed by the next person at once, or where it was the last step in half a minute.
+_NEXT_S = 32.0
 
 _UNATTENDED = """
 SELECT id, state FROM incidents WHERE state != 'closed' AND NOT EXISTS (
@@ -31,6 +36,14 @@ _OPEN = "SELECT id, state, zone, incident_class, severity FROM incidents"
 _NEWS = "SELECT id, incident_id, event, actor, detail FROM incident_events WHERE id > ? ORDER BY id"
 _SENT = "SELECT message_id, provider, provider_ref, state FROM attempts WHERE provider_ref IS NOT NULL"
 _TAKEN = {"acknowledged", "on_the_way", "arrived"}
+_LEASED_BY = "SELECT leased_by FROM due WHERE kind = 'message.send' AND subject = ?"
+_CALLED = """
+SELECT incidents.state, (messages.plan_round, messages.plan_step) = (incidents.plan_round, incidents.plan_step), at
+FROM messages JOIN incidents ON incidents.id = incident_id
+LEFT JOIN due ON due.kind = 'incident.step' AND due.subject = CAST(incident_id AS TEXT)
+WHERE messages.id = ?"""
+# What happens only because a phone said so.
+_SAID = {"acknowledge", "depart", "arrive"}
 
 
 class Invariants:
@@ -39,30 +52,43 @@ class Invariants:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._news = 0
+        self._changes = -1  # of the store when everything was looked at
         self._state: dict[int, tuple[str, float]] = {}  # of each incident, and since when
         self._opened: dict[int, float] = {}
+        self._round_s = functools.cache(world.script.round_s)
 
     def look(self) -> None:
-        """Look at everything."""
-        rows = self._world.database.rows
-        for number, state in rows(_UNATTENDED):
-            self._world.breaks(f"incident {number} is {state} and has no next action")
-        for (number,) in rows(_UNSENT):
-            self._world.breaks(f"message {number} waits to leave and nothing will send it")
+        """Look at everything; what only a change of the store can break, only when it has changed."""
         self._leave()
         self._note_states()
-        self._causes()
-        self._deliveries()
+        changes = self._world.database.raw.total_changes
+        if changes != self._changes:
+            self._changes = changes
+            self._next_actions()
+            self._causes()
+            self._deliveries()
 
-    def leaves(self, message_id: int) -> None:
-        """A message is handed to a provider: somebody must still need it."""
+    def leaves(self, message_id: int, centre: str) -> None:
+        """A message is handed to a provider: somebody must still need it, and no other centre have it."""
         query = "SELECT incident_id, channel FROM messages WHERE id = ?"
         number, channel = self._world.database.rows(query, message_id)[0]
-        if channel == "fyi":
-            return
         state, since = self._state[number]
-        if state != "alerting" and self._world.now - since > _AT_ONCE_S:
+        if channel != "fyi" and state != "alerting" and self._world.now - since > _AT_ONCE_S:
             self._world.breaks(f"message {message_id} leaves for incident {number}, which is {state}")
+        leased_by = self._world.database.rows(_LEASED_BY, str(message_id))
+        if leased_by != [(centre,)]:
+            self._world.breaks(f"message {message_id} leaves from {centre}, which has no lease of it")
+
+    def heard(self, keyed: Keyed) -> None:
+        """A key was heard in a call: what it means is done in the same transaction."""
+        state, here, step_at = self._world.database.rows(_CALLED, keyed.message_id)[0]
+        if state != "alerting":
+            return
+        if keyed.digits in ("1", "2"):
+            self._world.breaks(f"key {keyed.digits} about message {keyed.message_id} is heard and it still alerts")
+        waits_s = step_at / 1e6 - self._world.instant().timestamp()
+        if keyed.digits == "9" and here and waits_s > _NEXT_S:
+            self._world.breaks(f"key 9 about message {keyed.message_id}: the next waits {waits_s:.0f} s")
 
     def settled(self) -> bool:
         """Tell whether no message waits and each incident is taken, closed, or was shown since the calm began."""
@@ -85,6 +111,13 @@ class Invariants:
         for number, outcome in rows("SELECT id, outcome FROM incidents WHERE state = 'closed'"):
             if outcome is None:
                 world.breaks(f"incident {number} is closed without an outcome")
+
+    def _next_actions(self) -> None:
+        rows = self._world.database.rows
+        for number, state in rows(_UNATTENDED):
+            self._world.breaks(f"incident {number} is {state} and has no next action")
+        for (number,) in rows(_UNSENT):
+            self._world.breaks(f"message {number} waits to leave and nothing will send it")
 
     def _leave(self) -> None:
         """In the calm each message leaves, or is known not to."""
@@ -110,7 +143,7 @@ class Invariants:
         world, script = self._world, self._world.script
         last = world.reached.get(number, 0.0)
         waited = world.now - max(since, last, world.calm_at)
-        most = script.round_s(zone, "care", severity)
+        most = self._round_s(zone, "care", severity)
         if waited > most:
             world.breaks(
                 f"incident {number} has alerted for {waited:.0f} s and no phone shows it; at most {most:.0f} s"
@@ -136,18 +169,24 @@ class Invariants:
         for event_id, number, event, actor, detail in world.database.rows(_NEWS, self._news):
             self._news = event_id
             world.say(f"incident {number}: {event} by {actor}: {detail}")
-            if event in ("acknowledge", "depart", "arrive") and not self._said(number, event, actor, detail):
+            if event in _SAID and not self._said(number, event, actor, detail):
                 world.breaks(f"incident {number}: {event} by {actor} has no cause ({detail})")
+            if event == "rejected" and not self._said_no(number, detail.partition(":")[0]):
+                world.breaks(f"incident {number}: rejected has no cause ({detail})")
             if event == "closed" and actor == "user:nurse" and number not in world.console:
                 world.breaks(f"incident {number} is closed and nobody closed it")
 
     def _said(self, number: int, event: str, actor: str, detail: str) -> bool:
-        said = self._world.said.get(detail.removeprefix("reply "))
-        if said is None or actor != f"sms:{said.phone}" or said.event != event:
+        said = self._world.said.get(detail)
+        if said is None or (said.actor, said.event) != (actor, event):
             return False
         told = "SELECT count(*) FROM messages WHERE incident_id = ? AND phone = ?"
-        was_told = self._world.database.rows(told, number, said.phone)[0][0] > 0
+        was_told = self._world.database.rows(told, number, actor.partition(":")[2])[0][0] > 0
         return was_told and said.incident in (None, number)
+
+    def _said_no(self, number: int, phone: str) -> bool:
+        said = {Said(f"{way}:{phone}", "reject", number) for way in ("sms", "call")}
+        return not said.isdisjoint(self._world.said.values())
 
     def _deliveries(self) -> None:
         gateways = {gateway.name: gateway for gateway in self._world.gateways}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
-from hub.central.notify.channels.base import Inbound
+from hub.central.notify.channels.base import Inbound, Keyed
 from hub.domain.errors import RefusedError
 from tests.simulation import script
 from tests.simulation.centre import quietly
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from tests.simulation.gateway import SimGateway
     from tests.simulation.world import World
 
-_WORDS = {"OK": "acknowledge", "VEI": "depart", "FREMME": "arrive"}
+_WORDS = {"OK": "acknowledge", "VEI": "depart", "FREMME": "arrive", "NEI": "reject"}
+_KEYS = {"1": "acknowledge", "2": "depart", "9": "reject"}
+
+# How often a provider tells the same twice.
+_TWICE = 0.1
 
 
 class Said(NamedTuple):
-    """A text that a phone really sent: what may follow from it, and for which incident if it names one."""
+    """A text or key that really came from a phone: what may follow, and for which incident if it names one."""
 
-    phone: str
+    actor: str
     event: str | None
     incident: int | None
 
@@ -29,7 +33,7 @@ class Nurse:
     """Somebody with a phone.
 
     Attributes:
-        said: The texts from this phone, by the provider's name for them.
+        phone: It.
     """
 
     def __init__(self, world: "World", carrier: script.Carrier) -> None:
@@ -42,15 +46,18 @@ class Nurse:
         off_from, off_until = self._carrier.off
         return not off_from <= self._world.now < off_until
 
-    def gets(self, incident: int, gateway: "SimGateway") -> None:
-        """Read an alert."""
-        habit = self._carrier.habit
-        if gateway.channel == "sms" and habit != "never" and incident not in self._busy:
+    def gets(self, incident: int, gateway: "SimGateway", ref: str) -> bool:
+        """Read an alert, or take the call that it is; tell whether a call is taken."""
+        if self._carrier.habit == "never":
+            return gateway.channel != "voice"
+        if incident not in self._busy:
             self._busy.add(incident)
-            self._world.spawn(self._acts(incident, gateway, habit))
+            acts = self._hears(incident, gateway, ref) if gateway.channel == "voice" else self._reads(incident)
+            self._world.spawn(acts)
+        return True
 
-    async def _acts(self, incident: int, gateway: "SimGateway", habit: str) -> None:
-        rng = self._world.rng
+    async def _reads(self, incident: int) -> None:
+        rng, habit = self._world.rng, self._carrier.habit
         await asyncio.sleep(rng.uniform(90, 500) if habit == "late" else rng.uniform(3, 60))
         wrong = rng.choice(("hva?", f"OK {incident + 1}", "OK 999", f"ikke ok {incident}"))
         first = {
@@ -59,22 +66,42 @@ class Nurse:
             "wrong": wrong,
             "echo": f"{incident} Trygghetsalarm. Svar OK",
         }
-        await self._text(first.get(habit, f"OK {incident}"), gateway)
-        if habit in ("no", "wrong", "forgets", "echo"):
-            self._busy.discard(incident)
-            return
-        for word in rng.choice(((), ("VEI",), ("FREMME",))):
-            await asyncio.sleep(rng.uniform(20, 150))
-            await self._text(f"{word} {incident}", gateway)
-        await asyncio.sleep(rng.uniform(10, 200))
-        await self._closes(incident)
+        await self._text(first.get(habit, f"OK {incident}"))
+        await self._goes_on(incident)
+
+    async def _hears(self, incident: int, gateway: "SimGateway", ref: str) -> None:
+        world, habit = self._world, self._carrier.habit
+        await asyncio.sleep(world.rng.uniform(40, 85) if habit == "late" else world.rng.uniform(3, 30))
+        keys = {"no": "9", "wrong": world.rng.choice("3570"), "echo": ""}
+        digits = keys.get(habit, world.rng.choice("112"))
+        story = f"call {ref}"
+        if digits in _KEYS:
+            world.said[story] = Said(f"call:{self.phone.id}", _KEYS[digits], incident)
+        world.say(f"{self.phone.id} presses {digits!r} ({story})")
+        message_id = gateway.accepted[ref].message_id
+        keyed = Keyed(provider_ref=ref, message_id=message_id, digits=digits)
+        await world.call(gateway, keyed)
+        if world.rng.random() < _TWICE:
+            await world.call(gateway, keyed)
+        await self._goes_on(incident)
+
+    async def _goes_on(self, incident: int) -> None:
+        """Do what follows an answer: go there and close it, or nothing."""
+        rng = self._world.rng
+        if self._carrier.habit not in ("no", "wrong", "forgets", "echo"):
+            for word in rng.choice(((), ("VEI",), ("FREMME",))):
+                await asyncio.sleep(rng.uniform(20, 150))
+                await self._text(f"{word} {incident}")
+            await asyncio.sleep(rng.uniform(10, 200))
+            await self._closes(incident)
         self._busy.discard(incident)
 
-    async def _text(self, text: str, gateway: "SimGateway") -> None:
-        world = self._world
+    async def _text(self, text: str) -> None:
+        world, gateway = self._world, self._world.gateways[0]
         ref = f"in-{len(world.said) + 1}"
         word, _, number = text.partition(" ")
-        world.said[ref] = Said(self.phone.id, _WORDS.get(word), int(number) if number.isdecimal() else None)
+        named = int(number) if number.isdecimal() else None
+        world.said[f"reply {ref}"] = Said(f"sms:{self.phone.id}", _WORDS.get(word), named)
         world.say(f"{self.phone.id} texts {text!r} ({ref})")
         inbound = Inbound(
             provider=gateway.name,
@@ -85,7 +112,7 @@ class Nurse:
             at=world.instant(),
         )
         await world.call(gateway, inbound)
-        if world.rng.random() < 0.1:
+        if world.rng.random() < _TWICE:
             await world.call(gateway, inbound)
 
     async def _closes(self, incident: int) -> None:

@@ -68,6 +68,14 @@ class Death(NamedTuple):
     back_s: float
 
 
+class Freeze(NamedTuple):
+    """A centre is stopped before it goes on for the so-manieth time, wherever it awaited, for so many seconds."""
+
+    centre: int
+    run: int
+    for_s: float
+
+
 class Jump(NamedTuple):
     """Somebody sets the clock under a centre, and later back."""
 
@@ -87,6 +95,7 @@ class Script(NamedTuple):
     carriers: dict[str, Carrier]
     offsets: tuple[float, ...]  # of the centres' clocks; one for each centre
     deaths: tuple[Death, ...]
+    freezes: tuple[Freeze, ...]
     jumps: tuple[Jump, ...]
     store_fails: float  # how often a transaction finds no store, before the calm
     lossy: float  # how often a receipt or report is lost, before the calm
@@ -98,7 +107,7 @@ class Script(NamedTuple):
     def undisturbed(self) -> bool:
         """Nothing goes wrong: who is on call must be reached as fast as the plan says."""
         good = all(mood == GOOD for gateway in self.gateways for _, mood in gateway.moods)
-        return good and not self.deaths and not self.store_fails and not self.lossy
+        return good and not (self.deaths or self.freezes or self.store_fails or self.lossy)
 
     def round_s(self, zone: str, incident_class: str, severity: int) -> float:
         """Return how long a whole round of the plan takes at most, with every delay that is allowed to us."""
@@ -126,6 +135,7 @@ def write(seed: int) -> Script:
         carriers=carriers,
         offsets=offsets,
         deaths=_deaths(rng, centres) if disturbed else (),
+        freezes=_freezes(rng, centres) if disturbed else (),
         jumps=_jumps(rng, centres),
         store_fails=rng.choice((0.0, 0.0, 0.03)) if disturbed else 0.0,
         lossy=rng.choice((0.0, 0.2)) if disturbed else 0.0,
@@ -133,7 +143,7 @@ def write(seed: int) -> Script:
         end=0.0,
         patient=rng.random() < 0.05,
     )
-    last = max(calm_at, *(press.at for press in presses))
+    last = max(calm_at, *(press.at for press in presses)) + sum(freeze.for_s for freeze in script.freezes)
     rounds = [script.round_s(zone.id, "care", 40) for zone in site.site.zones]
     return script._replace(end=last + max(rounds) + 60)
 
@@ -203,7 +213,7 @@ def _plan(rng: random.Random, zones: list[str]) -> Plan:
 
 def _gateways(rng: random.Random, calm_at: float) -> tuple[Gateway, ...]:
     found = []
-    for channel, count in (("sms", rng.choice((1, 2, 2))), ("voice", rng.choice((0, 0, 1)))):
+    for channel, count in (("sms", rng.choice((1, 2, 2))), ("voice", rng.choice((0, 1, 1)))):
         for number in range(1, count + 1):
             moods = [(0.0, GOOD)]
             if calm_at:
@@ -248,6 +258,15 @@ def _deaths(rng: random.Random, centres: int) -> tuple[Death, ...]:
     return tuple(
         Death(rng.randrange(centres), rng.randint(1, 60), rng.uniform(1, 60))
         for _ in range(rng.choice((0, 0, 1, 2)))
+    )
+
+
+def _freezes(rng: random.Random, centres: int) -> tuple[Freeze, ...]:
+    # Shorter than a lease, just longer, and much longer.
+    times = ((3, 30), (30, 45), (110, 130))
+    return tuple(
+        Freeze(rng.randrange(centres), rng.randint(1, 120), rng.uniform(*rng.choice(times)))
+        for _ in range(rng.choice((0, 0, 0, 1) if centres == 1 else (0, 1, 1, 2)))
     )
 
 

@@ -22,7 +22,7 @@ class Watch(Protocol):
         """A transaction that changed something was committed: the moment to look at what holds."""
 
     async def after(self) -> None:
-        """It was committed, and whoever asked does not know it yet."""
+        """It was committed, or read, and whoever asked does not know it yet."""
 
 
 class Database:
@@ -78,4 +78,6 @@ class Door:
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run ``work`` on the database as it is."""
         await self._watch.before()
-        return work(self._database.connection)
+        result = work(self._database.connection)
+        await self._watch.after()
+        return result

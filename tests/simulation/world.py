@@ -4,19 +4,22 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import Coroutine
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
 from hub.central import ingest
 from hub.central.api.hooks import take
+from hub.central.centre import Tx
 from hub.central.ingest import Parcel
-from hub.central.notify.channels.base import Inbound, Outgoing, Report
+from hub.central.notify.channels.base import Keyed, Outgoing, Provider, Told
+from hub.central.notify.ways import Ways
 from hub.domain.clock import TimeQuality
 from hub.domain.errors import RefusedError, TransientError
 from hub.wire.envelope import Data, Event
 from rules.loader import standard
 from tests.simulation.centre import START, GoneError, SimCentre
-from tests.simulation.gateway import SimGateway, Taken
+from tests.simulation.gateway import SimGateway
 from tests.simulation.invariants import Invariants
 from tests.simulation.nurse import Nurse, Said
 from tests.simulation.script import Press, Script
@@ -36,10 +39,10 @@ class World:
         seed: Of the chances that are taken on the way.
 
     Attributes:
-        calm_at: From when on nothing new goes wrong, and whoever was killed before is back.
+        calm_at: From when on nothing new goes wrong, and whoever was killed or frozen before is back.
         trace: What happened, a line each, with the virtual second.
         broken: The first invariant that did not hold, or ``None``.
-        said: The texts that phones sent, by the provider's name for them.
+        said: The texts that phones sent and the keys that were pressed, as an incident's story calls them.
         console: The incidents that somebody closed at the console.
         kept: The presses that a centre has receipted.
         reached: When a phone last showed an alert of an incident.
@@ -61,6 +64,7 @@ class World:
     async def play(self) -> None:
         """Play the script, to its end or to the first invariant that does not hold."""
         self._loop = asyncio.get_running_loop()
+        self.context = copy_context()
         self._over = asyncio.Event()
         script = self.script
         self.database.begin_anew()
@@ -68,7 +72,13 @@ class World:
         self.nurses = {number: Nurse(self, carrier) for number, carrier in script.carriers.items()}
         self.invariants = Invariants(self)
         self.centres = [
-            SimCentre(self, number, offset, [(d.step, d.back_s) for d in script.deaths if d.centre == number])
+            SimCentre(
+                self,
+                number,
+                offset,
+                [death for death in script.deaths if death.centre == number],
+                [freeze for freeze in script.freezes if freeze.centre == number],
+            )
             for number, offset in enumerate(script.offsets)
         ]
         for centre in self.centres:
@@ -81,6 +91,8 @@ class World:
         self.spawn(self._look())
         self._loop.call_at(script.end, self._over.set)
         await self._over.wait()
+        for centre in self.centres:
+            centre.thaw()
         if self.broken is None:
             self.invariants.at_the_end()
 
@@ -104,9 +116,13 @@ class World:
             self.say(f"BROKEN: {sentence}")
             self._over.set()
 
+    def troubled_for(self, for_s: float) -> None:
+        """Something is wrong for so many seconds: it is not calm before its end."""
+        self.calm_at = max(self.calm_at, self.now + for_s)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something happen that no centre's death ends."""
-        task = self._loop.create_task(self._guarded(work))
+        task = self._loop.create_task(self._guarded(work), context=self.context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -129,10 +145,11 @@ class World:
     def leaves(self, outgoing: Outgoing, gateway: SimGateway, centre: SimCentre) -> None:
         """A centre hands a message to a provider."""
         self.say(f"{centre.name} hands message {outgoing.message_id} to {gateway.name}")
-        self.invariants.leaves(outgoing.message_id)
+        self.invariants.leaves(outgoing.message_id, centre.name)
 
-    def phone_gets(self, gateway: SimGateway, message: Taken) -> bool:
-        """Bring a text to its phone, if that is on."""
+    def phone_gets(self, gateway: SimGateway, ref: str) -> bool:
+        """Bring a text or a call to its phone; tell whether it is on, and the call taken."""
+        message = gateway.accepted[ref]
         nurse = self.nurses[message.number]
         rows = self.database.rows("SELECT incident_id FROM messages WHERE id = ?", message.message_id)
         incident = int(rows[0][0])
@@ -140,17 +157,16 @@ class World:
             return False
         self.say(f"{nurse.phone.id} shows message {message.message_id} of incident {incident}")
         self.reached[incident] = self.now
-        nurse.gets(incident, gateway)
-        return True
+        return nurse.gets(incident, gateway, ref)
 
-    async def call(self, gateway: SimGateway, told: Report | Inbound) -> None:
+    async def call(self, gateway: SimGateway, told: Told) -> None:
         """Let a provider call our hooks, again until somebody answers, but not for ever."""
         for _ in range(_CALLS):
             centre = self.some_centre()
             if centre is not None:
                 line, ways = gateway.line(centre), centre.ways
                 try:
-                    await centre.do(partial(take, provider=line, told=(told,), ways=ways))
+                    await centre.do(partial(self._hear, provider=line, told=told, ways=ways))
                 except RefusedError as error:
                     self.say(f"refused: {error}")
                     return
@@ -159,6 +175,11 @@ class World:
                 else:
                     return
             await asyncio.sleep(_CALL_AGAIN_S)
+
+    def _hear(self, tx: Tx, *, provider: Provider, told: Told, ways: Ways) -> None:
+        take(tx, provider, (told,), ways)
+        if isinstance(told, Keyed):
+            self.invariants.heard(told)
 
     async def _press(self, number: int, press: Press) -> None:
         await asyncio.sleep(press.at)

@@ -13,6 +13,11 @@ from hub.domain.clock import Now
 # The one row of the table of heads.
 CHAIN = "audit"
 
+# Statements are made once: to make one takes longer than to ask it.
+_HEAD = sa.select(audit_head.c.length, audit_head.c.hash).where(audit_head.c.name == CHAIN).with_for_update()
+_ADD = audit.insert()
+_MOVE_HEAD = audit_head.update().where(audit_head.c.name == CHAIN)
+
 
 def note(connection: sa.Connection, now: Now, actor: str, action: str, subject: str, detail: str = "") -> None:
     """Add one row.
@@ -34,7 +39,7 @@ def note(connection: sa.Connection, now: Now, actor: str, action: str, subject: 
     entry = Entry(microseconds(now.utc), actor, action, subject[:96], detail)
     digest = chain.hash_of(entry, previous)
     added = connection.execute(
-        audit.insert(),
+        _ADD,
         {
             "at": now.utc,
             "actor": entry.actor,
@@ -47,12 +52,11 @@ def note(connection: sa.Connection, now: Now, actor: str, action: str, subject: 
     )
     end = {"length": length + 1, "last_id": sql.new_id(added), "hash": digest}
     if head:
-        connection.execute(audit_head.update().where(audit_head.c.name == CHAIN).values(end))
+        connection.execute(_MOVE_HEAD, end)
     else:
         connection.execute(audit_head.insert(), {"name": CHAIN, **end})
 
 
 def lock(connection: sa.Connection) -> Any:  # noqa: ANN401 - a row with length and hash
     """Lock the head of the chain until the transaction ends, and return it; ``None`` when it is gone."""
-    query = sa.select(audit_head.c.length, audit_head.c.hash).where(audit_head.c.name == CHAIN)
-    return connection.execute(query.with_for_update()).one_or_none()
+    return connection.execute(_HEAD).one_or_none()

@@ -17,6 +17,9 @@ from hub.domain.clock import Now
 
 _COMMISSIONING = "commissioning"
 
+# Made once: it is asked with every incident.
+_IN_SERVICE_AT = sa.select(devices.c.in_service_at).where(devices.c.device_id == sa.bindparam("device_id"))
+
 
 def wiring(device: Device) -> str:
     """Return a digest of what a test proves: that this device is heard, here, as this resident's."""
@@ -60,8 +63,7 @@ def say_untested(tx: Tx, number: int, device_id: str | None) -> None:
     """Note on an incident that its device is not in service, when that is so."""
     if device_id not in tx.site.devices:
         return
-    query = sa.select(devices.c.in_service_at).where(devices.c.device_id == device_id)
-    if tx.connection.scalar(query) is None:
+    if tx.connection.scalar(_IN_SERVICE_AT, {"device_id": device_id}) is None:
         reason = f"device {device_id} was never tested from end to end"
         record.note(tx, number, "not_in_service", _COMMISSIONING, reason)
 

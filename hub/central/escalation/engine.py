@@ -38,6 +38,39 @@ _NEXT = {
     State.ARRIVED: State.CLOSED,
 }
 
+# Statements are made once: to make one takes longer than to ask it.
+_MESSAGE = sa.select(messages).where(messages.c.id == sa.bindparam("message_id"))
+_OPEN_BESIDES = (
+    sa.select(incidents.c.id)
+    .join(messages, messages.c.incident_id == incidents.c.id)
+    .where(
+        incidents.c.state.in_(OPEN),
+        incidents.c.id != sa.bindparam("number"),
+        sa.not_(incidents.c.test),
+        messages.c.number == sa.bindparam("phone_number"),
+    )
+    .distinct()
+    .order_by(incidents.c.id)
+)
+_AWAITED = sa.select(due.c.id).where(
+    due.c.kind == outbox.RECEIPT, due.c.subject == sa.cast(messages.c.id, sa.String)
+)
+# Another message of the same step that somebody may still answer.
+_HOPEFUL = (
+    sa.select(messages.c.id)
+    .where(
+        messages.c.incident_id == sa.bindparam("incident_id"),
+        messages.c.plan_round == sa.bindparam("round"),
+        messages.c.plan_step == sa.bindparam("step"),
+        messages.c.id != sa.bindparam("message_id"),
+        sa.or_(
+            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED, MessageState.READ]),
+            sa.and_(messages.c.state == MessageState.SENT, _AWAITED.exists()),
+        ),
+    )
+    .limit(1)
+)
+
 
 def start(tx: Tx, incident: record.Incident) -> None:
     """Begin the plan of a new incident, and the site's own limits."""
@@ -126,7 +159,7 @@ def deadline_due(tx: Tx, subject: str) -> None:
 
 def message_failed(tx: Tx, message_id: int, reason: str) -> None:
     """A message cannot reach its phone: when it was the step's last hope, the next step starts."""
-    message = tx.connection.execute(sa.select(messages).where(messages.c.id == message_id)).one()
+    message = tx.connection.execute(_MESSAGE, {"message_id": message_id}).one()
     if message.incident_id is None:
         return
     record.note(tx, message.incident_id, "not_reached", ENGINE, f"{message.phone}: {reason}")
@@ -139,7 +172,7 @@ def message_failed(tx: Tx, message_id: int, reason: str) -> None:
 
 def no_receipt(tx: Tx, message_id: int) -> None:
     """The provider accepted a message and reported no delivery in time: do not wait for it any longer."""
-    message = tx.connection.execute(sa.select(messages).where(messages.c.id == message_id)).one()
+    message = tx.connection.execute(_MESSAGE, {"message_id": message_id}).one()
     if message.incident_id is None or message.state != MessageState.SENT:
         return
     record.note(tx, message.incident_id, "no_receipt", ENGINE, f"{message.phone}: no delivery reported")
@@ -148,7 +181,7 @@ def no_receipt(tx: Tx, message_id: int) -> None:
 
 def rejected(tx: Tx, message_id: int) -> None:
     """Somebody said no to a message: the next step starts at once, whoever else may still answer."""
-    message = tx.connection.execute(sa.select(messages).where(messages.c.id == message_id)).one()
+    message = tx.connection.execute(_MESSAGE, {"message_id": message_id}).one()
     if message.incident_id is None:
         return
     record.note(tx, message.incident_id, "rejected", ENGINE, f"{message.phone}: said no")
@@ -212,19 +245,8 @@ def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | 
 
 def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:
     """Return the other open incidents that a phone was told of; tests do not change what a real alarm says."""
-    query = (
-        sa.select(incidents.c.id)
-        .join(messages, messages.c.incident_id == incidents.c.id)
-        .where(
-            incidents.c.state.in_(OPEN),
-            incidents.c.id != number,
-            sa.not_(incidents.c.test),
-            messages.c.number == phone_number,
-        )
-        .distinct()
-        .order_by(incidents.c.id)
-    )
-    return list(tx.connection.scalars(query))
+    found = tx.connection.execute(_OPEN_BESIDES, {"number": number, "phone_number": phone_number})
+    return [row.id for row in found]
 
 
 def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
@@ -235,20 +257,8 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
         return  # there is no other phone; the same one is told again
     if incident.state != State.ALERTING or here != Position(message.plan_round, message.plan_step):
         return
-    awaited = sa.select(due.c.id).where(
-        due.c.kind == outbox.RECEIPT, due.c.subject == sa.cast(messages.c.id, sa.String)
-    )
-    hopeful = sa.select(messages.c.id).where(
-        messages.c.incident_id == incident.id,
-        messages.c.plan_round == here.round,
-        messages.c.plan_step == here.step,
-        messages.c.id != message.id,
-        sa.or_(
-            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED, MessageState.READ]),
-            sa.and_(messages.c.state == MessageState.SENT, awaited.exists()),
-        ),
-    )
-    if tx.connection.execute(hopeful.limit(1)).first() is not None:
+    step = {"incident_id": incident.id, "round": here.round, "step": here.step, "message_id": message.id}
+    if tx.connection.execute(_HOPEFUL, step).first() is not None:
         return
     following = Position(here.round, here.step + 1)
     ahead = plan.move(tx.site, incident.zone, incident.incident_class, incident.severity, tx.now.utc, following)

@@ -24,6 +24,18 @@ BROKEN = "broken"
 # Whatever the state of the device, these are believed.
 _ALWAYS = frozenset({Kind.SMOKE_DETECTED, Kind.CO_DETECTED, Kind.HEAT_DETECTED})
 
+# Made once: they are asked with every finding.
+_RUNNING = (
+    sa.select(maintenances)
+    .where(
+        maintenances.c.ended_at.is_(None),
+        maintenances.c.starts_at <= sa.bindparam("now"),
+        maintenances.c.ends_at > sa.bindparam("now"),
+    )
+    .order_by(maintenances.c.id)
+)
+_WIDE = _RUNNING.where(maintenances.c.kind.in_(["hub", "zone"]))
+
 
 class Verdict(NamedTuple):
     """What becomes of a finding: what is raised, ``None`` if nothing is, and a line for the incident's story."""
@@ -58,17 +70,10 @@ def decide(tx: Tx, finding: "Finding") -> Verdict:
 
 def hubs_held(tx: Tx) -> set[str]:
     """Return the hubs whose silence is expected now."""
-    rows = tx.connection.execute(_running(tx).where(maintenances.c.kind.in_(["hub", "zone"]))).all()
+    rows = tx.connection.execute(_WIDE, {"now": tx.now.utc}).all()
     zones = {row.subject for row in rows if row.kind == "zone"}
     named = {row.subject for row in rows if row.kind == "hub"}
     return {hub.id for hub in tx.site.site.hubs if hub.id in named or hub.zone in zones}
-
-
-def _running(tx: Tx) -> sa.Select[Any]:
-    now = tx.now.utc
-    return sa.select(maintenances).where(
-        maintenances.c.ended_at.is_(None), maintenances.c.starts_at <= now, maintenances.c.ends_at > now
-    )
 
 
 def _covering(tx: Tx, finding: "Finding") -> sa.Row[Any] | None:
@@ -78,7 +83,7 @@ def _covering(tx: Tx, finding: "Finding") -> sa.Row[Any] | None:
     subjects = {"device": finding.device_id, "hub": finding.hub_id, "zone": finding.zone}
     of = {
         row.kind: row
-        for row in tx.connection.execute(_running(tx).order_by(maintenances.c.id))
+        for row in tx.connection.execute(_RUNNING, {"now": tx.now.utc})
         if subjects[row.kind] == row.subject
     }
     return of.get("device") or of.get("hub") or of.get("zone")

@@ -20,13 +20,31 @@ from hub.central.store.tables import attempts, messages
 SEND = "message.send"
 RECEIPT = "message.receipt"
 
+# Statements are made once: to make one takes longer than to ask it.
 _OF = sa.select(attempts).where(attempts.c.message_id == sa.bindparam("message_id")).order_by(attempts.c.id)
+_STATES = _OF.with_only_columns(attempts.c.state)
+_GET = sa.select(attempts).where(attempts.c.id == sa.bindparam("attempt_id"))
+_NAMED = (
+    sa.select(attempts)
+    .where(
+        attempts.c.provider == sa.bindparam("provider"), attempts.c.provider_ref == sa.bindparam("provider_ref")
+    )
+    .order_by(attempts.c.id.desc())
+    .limit(1)
+)
+_NAMED_OF = _NAMED.where(attempts.c.message_id == sa.bindparam("message_id"))
+_ADD = attempts.insert()
+_CHANGE = attempts.update().where(attempts.c.id == sa.bindparam("attempt_id"))
+_WITHDRAW = attempts.update().where(
+    attempts.c.message_id == sa.bindparam("of_message"), attempts.c.state == MessageState.QUEUED
+)
+_SETTLE = messages.update().where(messages.c.id == sa.bindparam("message_id")).returning(messages.c.incident_id)
 
 
 def add(tx: Tx, message_id: int, state: MessageState = MessageState.QUEUED, **columns: object) -> int:
     """Write an attempt and return its number."""
     values = {"message_id": message_id, "state": state, "reason": "", "final": False, "created_at": tx.now.utc}
-    return sql.new_id(tx.connection.execute(attempts.insert(), values | columns))
+    return sql.new_id(tx.connection.execute(_ADD, values | columns))
 
 
 def of(connection: sa.Connection, message_id: int) -> Sequence[sa.Row[Any]]:
@@ -43,7 +61,7 @@ def past(rows: Iterable[sa.Row[Any]]) -> tuple[Past, ...]:
 
 def get(tx: Tx, attempt_id: int | None) -> sa.Row[Any] | None:
     """Return an attempt, ``None`` when there is none of this number."""
-    return tx.connection.execute(sa.select(attempts).where(attempts.c.id == attempt_id)).one_or_none()
+    return tx.connection.execute(_GET, {"attempt_id": attempt_id}).one_or_none()
 
 
 def named(tx: Tx, provider: str, provider_ref: str, message_id: int | None) -> sa.Row[Any] | None:
@@ -51,24 +69,21 @@ def named(tx: Tx, provider: str, provider_ref: str, message_id: int | None) -> s
 
     The newest, because some providers count in small numbers and begin again.
     """
-    query = sa.select(attempts).where(attempts.c.provider == provider, attempts.c.provider_ref == provider_ref)
-    if message_id is not None:
-        query = query.where(attempts.c.message_id == message_id)
-    return tx.connection.execute(query.order_by(attempts.c.id.desc()).limit(1)).one_or_none()
+    name = {"provider": provider, "provider_ref": provider_ref}
+    if message_id is None:
+        return tx.connection.execute(_NAMED, name).one_or_none()
+    return tx.connection.execute(_NAMED_OF, name | {"message_id": message_id}).one_or_none()
 
 
 def change(tx: Tx, attempt_id: int, **columns: object) -> None:
     """Change an attempt."""
-    tx.connection.execute(attempts.update().where(attempts.c.id == attempt_id).values(**columns))
+    tx.connection.execute(_CHANGE, {"attempt_id": attempt_id, **columns})
 
 
 def withdraw(tx: Tx, message_id: int, state: MessageState, reason: str) -> bool:
     """Take back the attempt that has yet to leave; tell whether there was one."""
-    waiting = (attempts.c.message_id == message_id) & (attempts.c.state == MessageState.QUEUED)
-    changed = tx.connection.execute(
-        attempts.update().where(waiting).values(state=state, reason=reason, ended_at=tx.now.utc)
-    )
-    return changed.rowcount > 0
+    ended = {"state": state, "reason": reason, "ended_at": tx.now.utc}
+    return tx.connection.execute(_WITHDRAW, {"of_message": message_id, **ended}).rowcount > 0
 
 
 def settle(tx: Tx, message_id: int, **columns: object) -> MessageState:
@@ -77,14 +92,14 @@ def settle(tx: Tx, message_id: int, **columns: object) -> MessageState:
     Returns:
         Where it stands now.
     """
-    states = [MessageState(row.state) for row in of(tx.connection, message_id)]
+    states = [MessageState(state) for (state,) in tx.connection.execute(_STATES, {"message_id": message_id})]
     state = standing(states)
     if MessageState.QUEUED not in states:
         clockwork.unschedule(tx, SEND, str(message_id))
     if state is not MessageState.SENT:
         clockwork.unschedule(tx, RECEIPT, str(message_id))
-    update = messages.update().where(messages.c.id == message_id).values(state=state, **columns)
-    incident_id = tx.connection.execute(update.returning(messages.c.incident_id)).scalar_one()
+    standing_now = {"message_id": message_id, "state": state, **columns}
+    incident_id = tx.connection.execute(_SETTLE, standing_now).scalar_one()
     if incident_id is not None:
         record.announce(tx, incident_id)
     return state

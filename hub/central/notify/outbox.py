@@ -13,6 +13,19 @@ from hub.central.store.tables import messages
 
 __all__ = ["RECEIPT", "SEND", "cancel", "queue", "send_now"]
 
+# Made once: to make a statement takes longer than to ask it.
+_QUEUE = messages.insert()
+_QUEUED = (tables.attempts.c.message_id == messages.c.id) & (tables.attempts.c.state == MessageState.QUEUED)
+_WAITING = (
+    sa.select(messages.c.id, messages.c.phone, tables.attempts.c.id.label("attempt_id"))
+    .select_from(messages.outerjoin(tables.attempts, _QUEUED))
+    .where(
+        messages.c.incident_id == sa.bindparam("incident_id"),
+        messages.c.channel != FYI,
+        sa.or_(tables.attempts.c.id.is_not(None), messages.c.state == MessageState.QUEUED),
+    )
+)
+
 
 def queue(tx: Tx, incident_id: int | None, target: Target, text: str, position: Position) -> int:
     """Write a message and the duty to send it. It leaves right after the commit, or after a restart.
@@ -99,7 +112,7 @@ def answer(tx: Tx, phone: str, number: str, text: str) -> int:
 
 def _write(tx: Tx, **columns: object) -> int:
     new = {"state": MessageState.QUEUED, "reason": "", "attempts": 0, "created_at": tx.now.utc}
-    message_id = sql.new_id(tx.connection.execute(messages.insert(), columns | new))
+    message_id = sql.new_id(tx.connection.execute(_QUEUE, columns | new))
     attempts.add(tx, message_id)
     return message_id
 
@@ -113,16 +126,7 @@ def cancel(tx: Tx, incident_id: int, reason: str, taken_by: str | None = None) -
         reason: Why, as a sentence.
         taken_by: Who took the incident (``sms:p-duty``), if that is why.
     """
-    queued = (tables.attempts.c.message_id == messages.c.id) & (tables.attempts.c.state == MessageState.QUEUED)
-    waiting = tx.connection.execute(
-        sa.select(messages.c.id, messages.c.phone, tables.attempts.c.id.label("attempt_id"))
-        .select_from(messages.outerjoin(tables.attempts, queued))
-        .where(
-            messages.c.incident_id == incident_id,
-            messages.c.channel != FYI,
-            sa.or_(tables.attempts.c.id.is_not(None), messages.c.state == MessageState.QUEUED),
-        )
-    ).all()
+    waiting = tx.connection.execute(_WAITING, {"incident_id": incident_id}).all()
     for row in waiting:
         state = withdrawn(row.phone, taken_by)
         if row.attempt_id is None:  # a centre of the version before this one queued it

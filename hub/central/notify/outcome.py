@@ -9,13 +9,12 @@ from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.escalation import engine
 from hub.central.incidents import record
-from hub.central.incidents.lifecycle import State
 from hub.central.notify import attempts, order
 from hub.central.notify.attempts import RECEIPT, SEND
 from hub.central.notify.message import ANSWER, FYI, UNDERWAY, WITHDRAWN, MessageState, further
 from hub.central.notify.outbox import send_now
 from hub.central.notify.ways import Ways
-from hub.central.store.tables import messages
+from hub.central.store.tables import incidents, messages
 
 SENDER = "sender"
 # After so many attempts (three and a half minutes) what is for information, or answers a text, is old news.
@@ -25,6 +24,11 @@ FLEETING_ATTEMPTS = 10
 RECEIPT_WAIT = dt.timedelta(seconds=60)
 # A call rings and is read out twice before anybody can say what became of it.
 CALL_WAIT = dt.timedelta(seconds=90)
+
+# Made once: to make a statement takes longer than to ask it.
+_OF = sa.select(messages.c.incident_id).where(messages.c.id == sa.bindparam("message_id"))
+_LOCK_INCIDENT = sa.select(incidents.c.id).where(incidents.c.id == _OF.scalar_subquery()).with_for_update()
+_LOCK = sa.select(messages).where(messages.c.id == sa.bindparam("message_id")).with_for_update()
 
 
 class Fault(NamedTuple):
@@ -37,13 +41,8 @@ class Fault(NamedTuple):
 
 def find(tx: Tx, message_id: int) -> sa.Row[Any] | None:
     """Return a message, locked for this transaction, its incident locked before it as everywhere."""
-    query = sa.select(messages).where(messages.c.id == message_id)
-    row = tx.connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    if row.incident_id is not None:
-        record.get(tx, row.incident_id)
-    return tx.connection.execute(query.with_for_update()).one()
+    tx.connection.execute(_LOCK_INCIDENT, {"message_id": message_id})
+    return tx.connection.execute(_LOCK, {"message_id": message_id}).one_or_none()
 
 
 def sent(tx: Tx, message_id: int, attempt_id: int | None, provider: str, provider_ref: str) -> None:
@@ -145,13 +144,8 @@ def cancelled(tx: Tx, message_id: int, state: MessageState, reason: str) -> None
         clockwork.unschedule(tx, SEND, str(message_id))
         return
     waited = attempts.withdraw(tx, message_id, state, reason)
-    attempts.settle(tx, message_id)
-    if waited:
-        tx.connection.execute(
-            messages.update()
-            .where(messages.c.id == message_id, messages.c.state.in_(WITHDRAWN))
-            .values(reason=reason)
-        )
+    if attempts.settle(tx, message_id) in WITHDRAWN and waited:  # else it was one more attempt at what has left
+        tx.connection.execute(messages.update().where(messages.c.id == message_id).values(reason=reason))
         _note(tx, row, "withheld", reason)
 
 
@@ -214,10 +208,13 @@ def rejected(tx: Tx, message_id: int) -> None:
 
 
 def _go_on(tx: Tx, row: sa.Row[Any], ways: Ways, **columns: object) -> bool:
-    """Queue the next attempt at a message, or let escalation know that there is none; tell which."""
+    """Queue the next attempt at a message, or let escalation know that there is none; tell which.
+
+    Whether anybody still needs it is asked when it is to leave, by :mod:`hub.central.notify.stages` alone.
+    """
     made = attempts.past(attempts.of(tx.connection, row.id))
     step = order.following(ways.of(row.channel, tx.now.utc), made, tx.now.utc)
-    if isinstance(step, order.Nobody) or not _needed(tx, row):
+    if isinstance(step, order.Nobody) or _old_news(row):
         _ended(tx, row, attempts.settle(tx, row.id, **columns), str(columns.get("reason", "")))
         return False
     attempts.add(tx, row.id)
@@ -234,10 +231,8 @@ def _never(tx: Tx, attempt: sa.Row[Any], reason: str) -> None:
     attempts.change(tx, attempt.id, state=MessageState.UNDELIVERABLE, **ended)
 
 
-def _needed(tx: Tx, row: sa.Row[Any]) -> bool:
-    if row.channel == FYI or row.role == ANSWER:
-        return int(row.attempts) + 1 < FLEETING_ATTEMPTS
-    return row.incident_id is None or record.get(tx, row.incident_id).state == State.ALERTING
+def _old_news(row: sa.Row[Any]) -> bool:
+    return (row.channel == FYI or row.role == ANSWER) and int(row.attempts) + 1 >= FLEETING_ATTEMPTS
 
 
 def _ended(tx: Tx, row: sa.Row[Any], state: MessageState, reason: str) -> None:

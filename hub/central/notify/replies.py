@@ -39,6 +39,32 @@ _STRANGER_AT_MOST = 3
 _ACTION = "reply_refused"
 _UNKNOWN = "unknown"
 
+# Statements are made once: to make one takes longer than to ask it.
+_CLAIM = sql.spelt(lambda insert: insert(replies).on_conflict_do_nothing().returning(replies.c.id))
+_SAME = sa.select(replies.c.answer).where(
+    replies.c.provider == sa.bindparam("provider"), replies.c.provider_ref == sa.bindparam("provider_ref")
+)
+_ANSWER = replies.update().where(replies.c.id == sa.bindparam("claimed"))
+_LATELY = sa.select(sa.func.count()).where(
+    replies.c.sender == sa.bindparam("sender"), replies.c.received_at > sa.bindparam("since")
+)
+# Messages that a phone can answer. What was for information has no number, and a text may name no sender; who was
+# only answered is nobody's phone.
+_TO = (messages.c.number == sa.bindparam("sender")) & (messages.c.channel != FYI) & (messages.c.role != ANSWER)
+_PHONE = sa.select(messages.c.phone).where(_TO).order_by(messages.c.id.desc()).limit(1)
+_ABOUT = sa.select(sa.func.max(messages.c.id)).where(messages.c.incident_id == sa.bindparam("incident_id"), _TO)
+_FIRST_TOLD_AT = sa.func.min(messages.c.created_at, type_=messages.c.created_at.type).label("first_told_at")
+_TOLD: sa.Select[Any] = (
+    sa.select(incidents.c.id, incidents.c.state, _FIRST_TOLD_AT)
+    .join(messages, messages.c.incident_id == incidents.c.id)
+    .where(
+        _TO,
+        sa.or_(incidents.c.state != State.CLOSED, incidents.c.closed_at >= sa.bindparam("since")),
+    )
+    .group_by(incidents.c.id, incidents.c.state)
+    .order_by(incidents.c.id)
+)
+
 
 class _Verdict(msgspec.Struct, frozen=True):
     """What is answered. ``refused`` is why nothing was done, for the audit trail."""
@@ -59,22 +85,11 @@ def receive(tx: Tx, inbound: Inbound, *, apart: bool = False) -> str:
         apart: Its provider's call cannot be answered: the answer becomes a message of its own, once, and nothing
             is returned.
     """
-    claimed = tx.connection.execute(
-        sql.insert(tx.connection, replies)
-        .values(
-            provider=inbound.provider,
-            provider_ref=inbound.provider_ref,
-            sender=inbound.sender,
-            text=inbound.text,
-            received_at=tx.now.utc,
-            answer="",
-        )
-        .on_conflict_do_nothing()
-        .returning(replies.c.id)
-    ).scalar_one_or_none()
+    name = {"provider": inbound.provider, "provider_ref": inbound.provider_ref}
+    said = {"sender": inbound.sender, "text": inbound.text, "received_at": tx.now.utc, "answer": ""}
+    claimed = tx.connection.scalar(_CLAIM[tx.connection.dialect.name], name | said)
     if claimed is None:
-        same = (replies.c.provider == inbound.provider) & (replies.c.provider_ref == inbound.provider_ref)
-        return "" if apart else str(tx.connection.execute(sa.select(replies.c.answer).where(same)).scalar_one())
+        return "" if apart else str(tx.connection.execute(_SAME, name).scalar_one())
     phone = _phone(tx, inbound.sender)
     verdict = _to_stranger(tx) if phone is None else _Talk(tx, inbound, phone).verdict()
     answer = verdict.answer
@@ -83,9 +98,7 @@ def receive(tx: Tx, inbound: Inbound, *, apart: bool = False) -> str:
         _audit(tx, phone, verdict, claimed)
         most = _STRANGER_AT_MOST if phone is None else _HELP_AT_MOST
         answer = answer if _lately(tx, inbound.sender) <= most else ""
-    tx.connection.execute(
-        replies.update().where(replies.c.id == claimed).values(answer=answer, incident_id=verdict.incident)
-    )
+    tx.connection.execute(_ANSWER, {"claimed": claimed, "answer": answer, "incident_id": verdict.incident})
     if apart and answer:
         outbox.answer(tx, phone or _UNKNOWN, inbound.sender, answer)
     return "" if apart else answer
@@ -173,10 +186,8 @@ class _Talk:
 
     def _message(self, number: int) -> int:
         """Return the last message about an incident to this phone: the one that is answered."""
-        last = sa.select(sa.func.max(messages.c.id)).where(
-            messages.c.incident_id == number, _to(self._inbound.sender)
-        )
-        return int(self._tx.connection.execute(last).scalar_one())
+        about = {"incident_id": number, "sender": self._inbound.sender}
+        return int(self._tx.connection.execute(_ABOUT, about).scalar_one())
 
     def _too_late(self, row: record.Incident) -> _Verdict:
         """Somebody is already as far as that: perhaps the same phone, which says it twice."""
@@ -232,18 +243,9 @@ def _texts(numbers: Sequence[int]) -> list[str]:
     return [str(number) for number in numbers]
 
 
-def _to(sender: str) -> sa.ColumnElement[bool]:
-    """Messages that a phone can answer.
-
-    What was for information has no number, and a text may name no sender; who was only answered is nobody's phone.
-    """
-    return (messages.c.number == sender) & (messages.c.channel != FYI) & (messages.c.role != ANSWER)
-
-
 def _phone(tx: Tx, sender: str) -> str | None:
     """Return the id of a phone: what we last called it, or what the site calls it now."""
-    query = sa.select(messages.c.phone).where(_to(sender)).order_by(messages.c.id.desc())
-    told = tx.connection.scalar(query.limit(1))
+    told = tx.connection.scalar(_PHONE, {"sender": sender})
     if told is not None:
         return str(told)
     known = tx.site.numbers.get(sender)
@@ -251,30 +253,17 @@ def _phone(tx: Tx, sender: str) -> str | None:
 
 
 def _was_told(tx: Tx, number: int, sender: str) -> bool:
-    query = sa.select(messages.c.id).where(messages.c.incident_id == number, _to(sender))
-    return tx.connection.execute(query.limit(1)).first() is not None
+    return tx.connection.scalar(_ABOUT, {"incident_id": number, "sender": sender}) is not None
 
 
 def _told(tx: Tx, sender: str) -> Sequence[sa.Row[Any]]:
     """Return the incidents a phone was told of that are open, or were until just now."""
-    first = sa.func.min(messages.c.created_at, type_=messages.c.created_at.type).label("first_told_at")
-    live = sa.or_(incidents.c.state != State.CLOSED, incidents.c.closed_at >= tx.now.utc - _JUST_NOW)
-    query: sa.Select[Any] = (
-        sa.select(incidents.c.id, incidents.c.state, first)
-        .join(messages, messages.c.incident_id == incidents.c.id)
-        .where(_to(sender), live)
-        .group_by(incidents.c.id, incidents.c.state)
-        .order_by(incidents.c.id)
-    )
-    return tx.connection.execute(query).all()
+    return tx.connection.execute(_TOLD, {"sender": sender, "since": tx.now.utc - _JUST_NOW}).all()
 
 
 def _lately(tx: Tx, sender: str) -> int:
     """Return how many texts came from a phone just now, this one included."""
-    query = sa.select(sa.func.count()).where(
-        replies.c.sender == sender, replies.c.received_at > tx.now.utc - _JUST_NOW
-    )
-    return tx.connection.execute(query).scalar_one()
+    return tx.connection.execute(_LATELY, {"sender": sender, "since": tx.now.utc - _JUST_NOW}).scalar_one()
 
 
 def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:

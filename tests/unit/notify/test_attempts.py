@@ -228,7 +228,8 @@ async def test_delivered_after_it_was_taken_changes_nothing_else(town: Town) -> 
     await town.centre.transact(lambda tx: desk.act(tx, other, Event.ACKNOWLEDGE, "user:kari-test"))
     await town.report(town.one, "ref-2", ReceiptStatus.FAILED, second)
     await town.sender.close()
-    assert await town.rows(second) == [("one", "undeliverable")]
+    assert await town.rows(second) == [("one", "undeliverable"), (None, "cancelled")]
+    assert town.two.sent == []
 
 
 async def test_a_provider_that_fails_goes_last_until_it_works_again(
