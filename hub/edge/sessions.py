@@ -32,12 +32,12 @@ from hub.domain.errors import RefusedError, TransientError
 from hub.edge.configuration import Task
 from hub.edge.links.ble import Radio
 from hub.edge.links.sense import Sense
-from hub.edge.links.serial import SerialLine, open_line
 from hub.edge.links.topic import TopicLine, open_topics
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
 from hub.edge.tap import Frame
 from hub.wire.mqtt import MqttSettings
+from hub.wire.serial_line import SerialLine, open_line
 
 log = logging.getLogger(__name__)
 

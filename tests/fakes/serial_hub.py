@@ -11,7 +11,7 @@ from drivers.base import Answer, Device, Send, SerialDriver, Setup
 from hub.domain.clock import Now, SystemClock
 from hub.domain.codes import Kind
 from hub.domain.observation import Observation
-from hub.edge.links.serial import LinkLostError, open_line
+from hub.wire.serial_line import LinkLostError, open_line
 
 TICK_S = 0.02
 _AGAIN_S = 0.02

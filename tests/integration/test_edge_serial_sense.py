@@ -14,14 +14,15 @@ from hub.domain.clock import SystemClock
 from hub.domain.codes import Lane
 from hub.edge.configuration import tasks
 from hub.edge.journal import Journal, Limits
-from hub.edge.links import sense, serial
+from hub.edge.links import sense
 from hub.edge.links.ble import Adapter, Radio
-from hub.edge.links.serial import LinkLostError, open_line
 from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.sessions import session
+from hub.wire import serial_line
 from hub.wire.config import DeviceConfig, HubConfig, LinkConfig
 from hub.wire.mqtt import MqttSettings
+from hub.wire.serial_line import LinkLostError, open_line
 from tests.unit.edge.makers import HUB, until, value_of
 
 
@@ -69,7 +70,7 @@ async def test_a_wrong_speed_is_said_and_told_once(
 
 
 async def test_a_missing_port_names_those_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serial, "BY_ID", tmp_path / "by-id")
+    monkeypatch.setattr(serial_line, "BY_ID", tmp_path / "by-id")
     with pytest.raises(LinkLostError, match="No such file or directory; no serial stick is plugged in"):
         async with open_line(str(tmp_path / "none"), 9600):
             pass

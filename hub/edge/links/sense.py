@@ -1,11 +1,8 @@
 """Whether what comes over a serial line makes sense: a wrong speed sounds like garbage without end."""
 
-import fcntl
-import struct
-from typing import NamedTuple
-
 from drivers.base import Answer
 from hub.domain.codes import Kind
+from hub.wire.serial_line import LineErrors
 
 # Noise makes single bad frames, a wrong speed nothing else.
 BAD_IN_A_ROW = 5
@@ -13,27 +10,8 @@ BAD_FOR_S = 30.0
 # Characters without a stop bit, as the port itself counts them, leave no doubt and need no wait.
 FRAMING_IN_A_ROW = 20
 LOOK_EVERY_S = 5.0
-# <asm-generic/ioctls.h> and struct serial_icounter_struct of <linux/serial.h>: twenty ints.
-_TIOCGICOUNT = 0x545D
-_COUNTERS = struct.Struct("20i")
 # A driver may tell of what it cannot read.
 _FAULT = Kind.DEVICE_FAULT
-
-
-class LineErrors(NamedTuple):
-    """Characters that a port received wrong, since it was made."""
-
-    framing: int
-    parity: int
-
-
-def line_errors(descriptor: int) -> LineErrors | None:
-    """Ask a port what it received wrong; ``None`` for one that does not count, such as a pseudo terminal."""
-    try:
-        counters = _COUNTERS.unpack(fcntl.ioctl(descriptor, _TIOCGICOUNT, bytes(_COUNTERS.size)))
-    except OSError:
-        return None
-    return LineErrors(framing=counters[6], parity=counters[8])
 
 
 class Sense:

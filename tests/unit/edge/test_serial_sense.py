@@ -8,7 +8,8 @@ import pytest
 
 from drivers.base import Answer, Send
 from hub.domain.codes import Kind
-from hub.edge.links.sense import LineErrors, Sense, line_errors
+from hub.edge.links.sense import Sense
+from hub.wire.serial_line import LineErrors, line_errors
 from tests.unit.edge.makers import heard
 
 _BAD = Answer(bad=("byte 0: no start",))

@@ -6,7 +6,6 @@ seconds: it is a way out beside a provider, or for a small place.
 """
 
 import asyncio
-import contextlib
 import datetime as dt
 import hashlib
 import importlib.util
@@ -39,7 +38,7 @@ from hub.domain.clock import Clock, Now
 from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedError, TransientError
 
 if TYPE_CHECKING:
-    from hub.central.notify.channels import serial_line
+    from hub.wire.serial_line import SerialLine
 
 log = logging.getLogger(__name__)
 
@@ -140,34 +139,31 @@ class GsmModem:
 
     async def listen(self, tell: Tell, clock: Clock) -> None:
         """Work the modem without end; a port that vanishes is opened again when it is back."""
-        from hub.central.notify.channels import serial_line  # noqa: PLC0415 - pyserial is asked for in `make`
+        from hub.wire.serial_line import open_line  # noqa: PLC0415 - pyserial is asked for in `make`
 
         while True:
             try:
-                with serial_line.opened(self._settings.port, self._settings.baud, self._news) as port:
-                    await self._work(port, tell, clock)
+                async with open_line(self._settings.port, self._settings.baud, self._news) as line:
+                    await self._work(line, tell, clock)
             except TransientError as error:
-                self._lost(f"port {self._settings.port}: {error}")
+                self._lost(str(error))
             await asyncio.sleep(_OPEN_AGAIN_S)
 
-    async def _work(self, port: "serial_line.Port", tell: Tell, clock: Clock) -> None:
+    async def _work(self, line: "SerialLine", tell: Tell, clock: Clock) -> None:
         log.info("%s: port %s is open", NAME, self._settings.port)
         self._closed = None
-        await self._take(self._modem.opened(clock.now().mono), port, tell, clock.now())
+        await self._take(self._modem.opened(clock.now().mono), line, tell, clock.now())
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK_S):
-                    await self._news.wait()
-            self._news.clear()
+            data = await line.read(_TICK_S)
             now = clock.now()
             texts, self._to_send = self._to_send, []
             for text in texts:
-                await self._take(self._modem.send(text, now.mono), port, tell, now)
-            if data := port.read():
-                await self._take(self._modem.received(data, now.mono), port, tell, now)
+                await self._take(self._modem.send(text, now.mono), line, tell, now)
+            if data:
+                await self._take(self._modem.received(data, now.mono), line, tell, now)
             for came in self._parts.due(now.mono):
                 await self._came(came, tell, now)
-            await self._take(self._modem.tick(now.mono), port, tell, now)
+            await self._take(self._modem.tick(now.mono), line, tell, now)
 
     def _lost(self, reason: str) -> None:
         if self._closed != reason:
@@ -182,14 +178,14 @@ class GsmModem:
         self._to_send.append(text)
         self._news.set()
 
-    async def _take(self, turn: Turn, port: "serial_line.Port", tell: Tell, now: Now) -> None:
+    async def _take(self, turn: Turn, line: "SerialLine", tell: Tell, now: Now) -> None:
         """Keep what the modem told, and only then send what it wants to: it may delete what it told."""
         for bad in turn.bad:
             log.warning("%s: %s", NAME, bad)
         for event in turn.events:
             await self._event(event, tell, now)
         if turn.send:
-            await port.write(turn.send)
+            await line.write(turn.send)
 
     async def _event(self, event: Event, tell: Tell, now: Now) -> None:
         match event:

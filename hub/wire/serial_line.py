@@ -1,4 +1,4 @@
-"""A serial line: bytes in and out, closed at the first sign of trouble.
+"""A serial line in the event loop: bytes in and out, closed at the first sign of trouble. Needs pyserial.
 
 A port that reported an error is never used again: after an unplug the old file descriptor answers with
 nothing for ever, and keeps the name ``ttyUSB0`` taken. The caller opens anew, best by ``/dev/serial/by-id``.
@@ -6,22 +6,27 @@ nothing for ever, and keeps the name ``ttyUSB0`` taken. The caller opens anew, b
 
 import asyncio
 import errno
+import fcntl
 import os
+import struct
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import serial
 
 from hub.domain.errors import TransientError
-from hub.edge.links.sense import LineErrors, line_errors
 
 _CHUNK = 4096
 # Bytes that may wait for a driver; a line that sends more is cut off rather than eat the memory.
 _BACKLOG = 1 << 20
 # Where udev names ports after what is plugged in, whichever socket it is in.
 BY_ID = Path("/dev/serial/by-id")
+# <asm-generic/ioctls.h> and struct serial_icounter_struct of <linux/serial.h>: twenty ints.
+_TIOCGICOUNT = 0x545D
+_COUNTERS = struct.Struct("20i")
 _FAULTS = (OSError, ValueError, termios.error)  # pyserial's own SerialException is an OSError
 
 
@@ -29,24 +34,33 @@ class LinkLostError(TransientError):
     """The line is gone; open it again."""
 
 
+class LineErrors(NamedTuple):
+    """Characters that a port received wrong, since it was made."""
+
+    framing: int
+    parity: int
+
+
 class SerialLine:
     """An open line.
 
     Args:
         port: The port, open and exclusive.
+        news: Set when there is something to read, or the line is lost.
     """
 
-    def __init__(self, port: serial.Serial) -> None:
+    def __init__(self, port: serial.Serial, news: asyncio.Event) -> None:
         self._port = port
+        self._name = port.name
         self._descriptor = port.fileno()
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
-        self._news = asyncio.Event()
+        self._news = news
         self._lost: str | None = None
         self._loop.add_reader(self._descriptor, self._readable)
 
     async def read(self, timeout_s: float) -> bytes:
-        """Return the bytes that have come, or none when the time is over.
+        """Return the bytes that have come; none when the time is over, or there is other news.
 
         Raises:
             LinkLostError: The line ended; what came before was returned earlier.
@@ -58,16 +72,14 @@ class SerialLine:
             except TimeoutError:
                 return b""
         self._news.clear()
-        if self._buffer:
-            data = bytes(self._buffer)
-            self._buffer.clear()
-            return data
-        if self._lost is not None:
-            raise LinkLostError(self._lost)
-        return b""
+        if not self._buffer and self._lost is not None:
+            raise LinkLostError(f"port {self._name}: {self._lost}")
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
 
     def errors(self) -> LineErrors | None:
-        """Return what the port has received wrong, where it counts that."""
+        """Return what the port has received wrong; ``None`` where it does not count, as a pseudo-terminal."""
         return line_errors(self._descriptor)
 
     async def write(self, data: bytes, timeout_s: float = 5.0) -> None:
@@ -85,9 +97,9 @@ class SerialLine:
                     except BlockingIOError:
                         await self._writable()
         except TimeoutError as error:
-            raise LinkLostError(f"took no bytes for {timeout_s:g} s") from error
+            raise LinkLostError(f"port {self._name}: took no bytes for {timeout_s:g} s") from error
         except _FAULTS as error:
-            raise LinkLostError(str(error)) from error
+            raise LinkLostError(f"port {self._name}: {_why(error)}") from error
 
     async def _writable(self) -> None:
         ready = asyncio.Event()
@@ -108,7 +120,7 @@ class SerialLine:
         except BlockingIOError:
             return
         except _FAULTS as error:
-            self._lose(str(error))
+            self._lose(_why(error))
             return
         if not data:
             # "Readable, and nothing there": unplugged. Reading on would be a busy loop.
@@ -126,12 +138,13 @@ class SerialLine:
 
 
 @asynccontextmanager
-async def open_line(port: str, baud: int) -> AsyncIterator[SerialLine]:
+async def open_line(port: str, baud: int, news: asyncio.Event | None = None) -> AsyncIterator[SerialLine]:
     """Open a port, 8N1, for us alone, and close it in the end.
 
     Args:
         port: Path of the device.
         baud: Speed.
+        news: Set when there is something to read, or the line is lost: for whoever waits for more than the line.
 
     Raises:
         LinkLostError: It cannot be opened, or was lost in the body.
@@ -142,7 +155,7 @@ async def open_line(port: str, baud: int) -> AsyncIterator[SerialLine]:
         there = f"; {_there_are()}" if getattr(error, "errno", None) == errno.ENOENT else ""
         raise LinkLostError(f"port {port}: {_why(error)}{there}") from error
     try:
-        line = SerialLine(opened)
+        line = SerialLine(opened, news or asyncio.Event())
     except BaseException:
         opened.close()
         raise
@@ -150,6 +163,15 @@ async def open_line(port: str, baud: int) -> AsyncIterator[SerialLine]:
         yield line
     finally:
         line.close()
+
+
+def line_errors(descriptor: int) -> LineErrors | None:
+    """Ask a port what it received wrong; ``None`` for one that does not count, such as a pseudo-terminal."""
+    try:
+        counters = _COUNTERS.unpack(fcntl.ioctl(descriptor, _TIOCGICOUNT, bytes(_COUNTERS.size)))
+    except OSError:
+        return None
+    return LineErrors(framing=counters[6], parity=counters[8])
 
 
 def _why(error: Exception) -> str:
