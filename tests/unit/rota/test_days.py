@@ -56,9 +56,18 @@ def test_midnight_may_end() -> None:
     assert parse_hours("22:00-06:00") == (1320, 360)
 
 
-@pytest.mark.parametrize("text", ["22:00", "22:00-22:00", "22-06", "24:00-06:00"])
-def test_what_are_no_hours_is_refused(text: str) -> None:
-    with pytest.raises(MalformedError):
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("22:00", "hours '22:00': write two different times"),
+        ("22:00-22:00", "hours '22:00-22:00': write two different times"),
+        ("22-06", "time '22': write HH:MM"),
+        ("24:00-06:00", "time '24:00': write HH:MM, from 00:00 to 23:59"),
+        ("22:00-24:30", "time '24:30': write HH:MM, from 00:00 to 24:00"),
+    ],
+)
+def test_what_are_no_hours_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(MalformedError, match=complaint):
         parse_hours(text)
 
 

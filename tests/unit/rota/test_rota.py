@@ -203,6 +203,7 @@ def test_many_days_are_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) ->
         ([], {"timezone": "Europe/Olso"}, "IANA"),
         ([], {"timezone": "../etc/passwd"}, "IANA"),
         ([], {"country": "XX"}, "two letters"),
+        ([], {"country": "NOR"}, "two letters"),
     ],
 )
 def test_what_cannot_be_laid_out_is_refused(
