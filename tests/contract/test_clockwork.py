@@ -76,7 +76,9 @@ async def test_two_centres_do_each_row_once(store_url: str) -> None:
         centre.store.close()
 
 
-async def test_a_row_that_fails_stops_no_other_and_is_tried_again_later_and_later(desk: DeskCentre) -> None:
+async def test_a_row_that_fails_stops_no_other_and_is_tried_again_later_and_later(
+    desk: DeskCentre, caplog: pytest.LogCaptureFixture
+) -> None:
     done: list[str] = []
 
     def fail(tx: Tx, _subject: str) -> None:
@@ -91,13 +93,15 @@ async def test_a_row_that_fails_stops_no_other_and_is_tried_again_later_and_late
     await put(desk, "bad", "x")
     await put(desk, "good", "y")
     waits = []
-    for _ in range(4):
+    for _ in range(8):
         await loop._round()
         (row,) = await desk.rows(due, due.c.kind == "bad")
         waits.append((row.at - desk.clock.at) / SECOND)
         desk.clock.go_on(waits[-1])
-    assert (done, waits) == (["y"], [1, 2, 4, 8])
+    assert (done, waits) == (["y"], [1, 2, 4, 8, 16, 32, 60, 60])
     assert await desk.rows(cursors) == []
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"due bad of x failed, attempt {number}" for number in range(1, 9)]
 
 
 async def test_the_store_being_away_ends_nothing(desk: DeskCentre, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,11 +120,110 @@ async def test_the_store_being_away_ends_nothing(desk: DeskCentre, monkeypatch: 
     assert done.is_set()
 
 
-async def test_scheduling_again_moves_the_row_and_frees_its_lease(desk: DeskCentre) -> None:
+async def test_a_row_is_done_at_its_instant_and_not_before(desk: DeskCentre) -> None:
+    done: list[str] = []
+    loop = Clockwork(desk.centre, {"work": lambda _tx, subject: done.append(subject)}, {})
+    await clear(desk)
+    await put(desk, "work", "x", after=SECOND)
+    desk.clock.go_on(0.999)
+    assert not await loop._round()
+    desk.clock.go_on(0.001)
+    assert await loop._round()
+    assert (done, await desk.rows(due)) == (["x"], [])
+
+
+async def test_the_earliest_goes_first_and_one_look_takes_no_more_than_it_can_do(
+    desk: DeskCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork, "_AT_ONCE", 3)
+    done: list[str] = []
+    loop = Clockwork(desk.centre, {"work": lambda _tx, subject: done.append(subject)}, {})
+    await clear(desk)
+    for number in range(4):
+        await put(desk, "work", str(number), after=-number * SECOND)
+    await loop._round()
+    assert done == ["3", "2", "1"]
+    await loop._round()
+    assert done == ["3", "2", "1", "0"]
+
+
+@pytest.mark.parametrize("meanwhile", ["moved", "failed elsewhere"])
+async def test_a_row_that_is_no_longer_what_was_found_is_left_alone(desk: DeskCentre, meanwhile: str) -> None:
+    done: list[str] = []
+    loop = Clockwork(desk.centre, {"work": lambda _tx, subject: done.append(subject)}, {})
+    await clear(desk)
     await put(desk, "work", "x")
-    await put(desk, "work", "x", after=60 * SECOND)
-    (row,) = await desk.rows(due, due.c.kind == "work")
-    assert (row.at - desk.clock.at, row.leased_by) == (60 * SECOND, None)
+    (found,) = await desk.centre.transact(loop._claim)
+    if meanwhile == "moved":
+        await put(desk, "work", "x", after=SECOND)
+    else:
+        await desk.centre.transact(lambda tx: clockwork._postpone(tx, found.id, found.attempts))
+        desk.clock.go_on(1)
+    await loop._do(found)
+    assert (done, len(await desk.rows(due))) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [
+        ([], 1),
+        ([0.25], 0.25),
+        ([0.75, 0.25, 0.5], 0.25),
+        ([5], 1),
+        ([-5], 0.001),
+    ],
+)
+async def test_the_loop_sleeps_until_the_next_row_and_looks_every_second(
+    desk: DeskCentre, ahead: list[float], expected: float
+) -> None:
+    loop = Clockwork(desk.centre, {}, {})
+    await clear(desk)
+    await desk.centre.transact(lambda tx: clockwork.lease_new(tx, "leased", "x"))  # another one's business
+    for number, seconds in enumerate(ahead):
+        await put(desk, "work", str(number), after=seconds * SECOND)
+    loop._woken.set()  # it would sleep, and is woken
+    await loop._wait()
+    assert loop._asleep_until == desk.clock.at + expected * SECOND
+
+
+async def test_a_sleeping_loop_is_woken_by_what_is_due_before_it_would_wake(desk: DeskCentre) -> None:
+    loop = Clockwork(desk.centre, {}, {})
+    loop._asleep_until = desk.clock.at + SECOND
+    await desk.centre.transact(lambda _tx: None)
+    await put(desk, "work", "later", after=2 * SECOND)
+    assert not loop._woken.is_set()
+
+    def several(tx: Tx) -> None:
+        for seconds in (2, 0.5, 3):
+            clockwork.schedule(tx, tx.now.utc + seconds * SECOND, "work", str(seconds))
+
+    await desk.centre.transact(several)
+    assert loop._woken.is_set()
+
+
+async def test_what_is_put_into_the_list_while_the_loop_works_lets_it_look_again(desk: DeskCentre) -> None:
+    loop = Clockwork(desk.centre, {}, {})
+    await put(desk, "work", "x", after=2 * SECOND)
+    assert loop._woken.is_set()
+
+
+async def test_a_loop_that_is_begun_anew_leaves_its_senders_what_they_have(desk: DeskCentre) -> None:
+    carried: asyncio.Queue[str] = asyncio.Queue()
+    loop = Clockwork(desk.centre, {}, {"send": carried.put_nowait})
+    await clear(desk)
+    for begun in ("first", "again"):
+        await put(desk, "send", begun)
+        running = asyncio.create_task(loop.run())
+        assert await asyncio.wait_for(carried.get(), 10) == begun
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert carried.empty()
+
+
+async def clear(desk: DeskCentre) -> None:
+    """Take out what a new site has put into the list."""
+    await desk.centre.transact(lambda tx: tx.connection.execute(due.delete()))
 
 
 def _nothing(_tx: Tx, _subject: str) -> None:
