@@ -3,8 +3,10 @@
 import asyncio
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.centre import Tx
@@ -52,9 +54,7 @@ async def test_a_centre_that_restarts_takes_up_its_own_leases_at_once(store_url:
     carriers = {outbox.SEND: carried.set_result}
     loop = asyncio.create_task(Clockwork(after.centre, {"site.changed": _nothing}, carriers).run())
     assert await asyncio.wait_for(carried, 10) == "1"
-    loop.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await loop
+    await ended(loop)
     after.store.close()
 
 
@@ -207,6 +207,59 @@ async def test_what_is_put_into_the_list_while_the_loop_works_lets_it_look_again
     assert loop._woken.is_set()
 
 
+async def test_the_loop_rests_when_there_is_nothing_more_to_do_and_not_before(
+    desk: DeskCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    loop = Clockwork(desk.centre, {"work": lambda _tx, subject: done.append(subject)}, {})
+    rests = asyncio.Event()
+
+    async def rest() -> None:
+        rests.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(clockwork, "_AT_ONCE", 1)
+    monkeypatch.setattr(loop, "_wait", rest)
+    await clear(desk)
+    await put(desk, "work", "1", "2")
+    running = asyncio.create_task(loop.run())
+    await asyncio.wait_for(rests.wait(), 10)
+    assert sorted(done) == ["1", "2"]
+    await ended(running)
+
+
+async def test_what_another_process_puts_into_the_list_is_found_without_a_word(
+    desk: DeskCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork, "_LOOK_S", 0.02)
+    carried: asyncio.Queue[str] = asyncio.Queue()
+    loop = Clockwork(desk.centre, {}, {"send": carried.put_nowait})
+    await clear(desk)
+    await put(desk, "send", "first")
+    running = asyncio.create_task(loop.run())
+    assert await asyncio.wait_for(carried.get(), 10) == "first"
+    row = {"at": desk.clock.at, "kind": "send", "subject": "theirs", "attempts": 0}
+    await desk.store.write(lambda connection: connection.execute(due.insert(), row))
+    assert await asyncio.wait_for(carried.get(), 10) == "theirs"
+    await ended(running)
+
+
+async def test_what_is_due_goes_ahead_of_readings(desk: DeskCentre, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Clockwork(desk.centre, {"work": _nothing}, {})
+    await clear(desk)
+    await put(desk, "work", "x")
+    asked: list[bool] = []
+    write = desk.store.write
+
+    async def noting(work: Callable[[sa.Connection], object], *, urgent: bool = False) -> object:
+        asked.append(urgent)
+        return await write(work, urgent=urgent)
+
+    monkeypatch.setattr(desk.store, "write", noting)
+    assert await loop._round()
+    assert asked == [True, True]
+
+
 async def test_a_loop_that_is_begun_anew_leaves_its_senders_what_they_have(desk: DeskCentre) -> None:
     carried: asyncio.Queue[str] = asyncio.Queue()
     loop = Clockwork(desk.centre, {}, {"send": carried.put_nowait})
@@ -215,10 +268,14 @@ async def test_a_loop_that_is_begun_anew_leaves_its_senders_what_they_have(desk:
         await put(desk, "send", begun)
         running = asyncio.create_task(loop.run())
         assert await asyncio.wait_for(carried.get(), 10) == begun
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        await ended(running)
     assert carried.empty()
+
+
+async def ended(running: asyncio.Task[None]) -> None:
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def clear(desk: DeskCentre) -> None:

@@ -16,13 +16,13 @@ MOMENT = dt.timedelta(milliseconds=1)
 KIND, SUBJECT = "work", "1"
 
 
-async def put(desk: DeskCentre, owner: str | None, left: dt.timedelta, kind: str = KIND) -> None:
+async def put(desk: DeskCentre, owner: str | None, left: dt.timedelta, subject: str = SUBJECT) -> None:
     """Put a row into the list that somebody has leased for so much longer, after two attempts."""
     now = desk.clock.now().utc
     row = {
         "at": now - LEASE,
-        "kind": kind,
-        "subject": SUBJECT,
+        "kind": KIND,
+        "subject": subject,
         "attempts": 2,
         "leased_by": owner,
         "leased_until": None if owner is None else now + left,
@@ -81,14 +81,13 @@ async def test_a_row_is_another_centres_until_the_very_end_of_its_lease(
 
 
 async def test_a_row_that_is_gone_is_nobodys_and_is_leased_as_new(desk: DeskCentre) -> None:
-    await put(desk, "other", LEASE, kind="another")
+    await put(desk, "other", LEASE, subject="2")
     assert await of_the_list(desk, clockwork.overtaken) is False
     assert await of_the_list(desk, clockwork.scheduled) is None
     assert await of_the_list(desk, clockwork.lease_again) is True
-    (row,) = await desk.rows(due, due.c.kind == KIND)
+    (row,) = await desk.rows(due, due.c.kind == KIND, due.c.subject == SUBJECT)
     now = desk.clock.now().utc
-    assert (row.at, row.subject, row.attempts) == (now, SUBJECT, 0)
-    assert (row.leased_by, row.leased_until) == ("centre", now + LEASE)
+    assert (row.at, row.attempts, row.leased_by, row.leased_until) == (now, 0, "centre", now + LEASE)
 
 
 async def test_a_row_that_is_leased_from_the_start_is_due_now_and_nobody_elses(desk: DeskCentre) -> None:
@@ -121,3 +120,15 @@ async def test_moving_a_row_frees_it_and_begins_its_attempts_anew(desk: DeskCent
     await desk.centre.transact(lambda tx: clockwork.schedule(tx, at, KIND, SUBJECT))
     (row,) = await desk.rows(due, due.c.kind == KIND)
     assert (row.at, row.attempts, row.leased_by, row.leased_until) == (at, 0, None, None)
+
+
+async def test_a_centre_that_restarts_frees_what_was_its_own_and_no_more(desk: DeskCentre) -> None:
+    for subject, owner in (("1", "centre"), ("2", "other")):
+        await put(desk, owner, LEASE, subject)
+    await desk.centre.transact(clockwork._release_own)
+    rows = await desk.rows(due, due.c.kind == KIND)
+    until = desk.clock.now().utc + LEASE
+    assert {row.subject: (row.leased_by, row.leased_until) for row in rows} == {
+        "1": (None, None),
+        "2": ("other", until),
+    }

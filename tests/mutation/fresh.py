@@ -1,12 +1,12 @@
-"""A plugin for pytest: each mutant answers itself, for what was worked out before it was made is forgotten.
+"""A plugin for pytest: each test finds out anew, for what was worked out without the mutant is forgotten.
 
-Mutants are forked from a process that has already run the tests once.
+A mutant is forked from a process that has run the tests once, and is shown those that reached its function then.
 """
 
 from hub.central.escalation.calendar import calendar
 from hub.central.escalation.days import instant
 
 
-def pytest_sessionstart() -> None:
+def pytest_runtest_setup() -> None:
     for remembered in (calendar, instant):
         remembered.cache_clear()

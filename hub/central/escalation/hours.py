@@ -27,12 +27,9 @@ def until(hours: str, at: dt.datetime, zone: ZoneInfo) -> int:
     """
     today = at.astimezone(zone).date()
     # Tomorrow may be the day on which the clock skips them.
-    for begin, end in _days(hours, today - _DAY, today + 2 * _DAY, zone):
-        if at < begin:
-            return math.ceil((begin - at).total_seconds())
-        if at < end:
-            return 0
-    raise AssertionError(hours)  # each local day has its start
+    days = _days(hours, today - _DAY, today + 2 * _DAY, zone)
+    begin = next(begin for begin, end in days if at < end)
+    return max(math.ceil((begin - at).total_seconds()), 0)
 
 
 def within(hours: str, begin: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> Iterator[Hours]:

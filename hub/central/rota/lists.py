@@ -119,7 +119,7 @@ def _event(event: Component, where: str, role: str, zone: ZoneInfo) -> Iterator[
         start=_local(event.decoded("DTSTART"), zone, where),
         end=_local(event.decoded("DTEND"), zone, where),
         phones=tuple((phones if colon else of).split()),
-        reason=f"from {where.partition(':')[0]}",
+        reason=f"from {where.rpartition(':')[0]}",
         where=where,
     )
 

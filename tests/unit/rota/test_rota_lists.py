@@ -72,7 +72,7 @@ def test_events_are_read_in_the_sites_time() -> None:
     floating = "SUMMARY:duty: nord-2-duty\r\nDTSTART:20261226T080000\r\nDTEND:20261226T150000\r\n"
     whole = "SUMMARY:nord-1-duty\r\nDTSTART;VALUE=DATE:20261227\r\nDTEND;VALUE=DATE:20261228\r\n"
     twice = "DTSTART;TZID=Europe/Oslo:20261025T023000\r\nDTEND;TZID=Europe/Oslo:20261025T080030\r\n"
-    found = from_ics(ics(EVENT, floating, whole, twice), "list.ics", "duty", OSLO)
+    found = from_ics(ics(EVENT, floating, whole, twice), "nord: list.ics", "duty", OSLO)
     assert [(entry.start, entry.end) for entry in found] == [
         ("2026-12-24T15:00", "2026-12-25T08:00"),
         ("2026-12-26T08:00", "2026-12-26T15:00"),
@@ -80,8 +80,8 @@ def test_events_are_read_in_the_sites_time() -> None:
         ("2026-10-25T02:30", "2026-10-25T08:00:30"),
     ]
     assert [entry.phones for entry in found] == [("nord-2-duty",), ("nord-2-duty",), ("nord-1-duty",), ()]
-    assert {entry.reason for entry in found} == {"from list.ics"}
-    assert [entry.where for entry in found] == [f"list.ics: event {number}" for number in (1, 2, 3, 4)]
+    assert {entry.reason for entry in found} == {"from nord: list.ics"}
+    assert [entry.where for entry in found] == [f"nord: list.ics: event {number}" for number in (1, 2, 3, 4)]
 
 
 def test_events_of_other_roles_and_cancelled_ones_are_left_out() -> None:
