@@ -36,10 +36,11 @@ _RETRY_CAP_S = 60
 def schedule(tx: Tx, at: dt.datetime, kind: str, subject: str) -> None:
     """Put a row into the list, or move the one that there is; the loop is woken when it sleeps longer."""
     insert = sql.insert(tx.connection, due)
+    # The new row is nobody's, so the moved one is freed.
     moved = {name: insert.excluded[name] for name in ("at", "leased_by", "leased_until", "attempts")}
     tx.connection.execute(
         insert.on_conflict_do_update(index_elements=["kind", "subject"], set_=moved),
-        {"at": at, "kind": kind, "subject": subject, "leased_by": None, "leased_until": None, "attempts": 0},
+        {"at": at, "kind": kind, "subject": subject, "attempts": 0},
     )
     tx.effects.wake_at = min(at, tx.effects.wake_at or at)
 

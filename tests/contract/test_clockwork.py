@@ -260,6 +260,15 @@ async def test_what_is_due_goes_ahead_of_readings(desk: DeskCentre, monkeypatch:
     assert asked == [True, True]
 
 
+async def test_what_is_carried_out_is_leased_by_who_carries_it(desk: DeskCentre) -> None:
+    loop = Clockwork(desk.centre, {}, {"send": lambda _subject: None})
+    await clear(desk)
+    await put(desk, "send", "x")
+    assert await loop._round()
+    (row,) = await desk.rows(due)
+    assert (row.leased_by, row.leased_until) == ("centre", desk.clock.at + LEASE)
+
+
 async def test_a_loop_that_is_begun_anew_leaves_its_senders_what_they_have(desk: DeskCentre) -> None:
     carried: asyncio.Queue[str] = asyncio.Queue()
     loop = Clockwork(desk.centre, {}, {"send": carried.put_nowait})

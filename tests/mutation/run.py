@@ -23,9 +23,9 @@ def main() -> int:
     # One after another: beside each other tests may fail for being slow, which would count as noticed.
     subprocess.run([_MUTMUT, "run", "--max-children", "1"], check=True)
     results = _results()
-    for name, (_, living) in results.items():
+    for _, living in results.values():
         for mutant in living:
-            print(f"\n{name}\n{_said('show', mutant)}")
+            print(_said("show", mutant))
     few = False
     print(f"{'module':<44}{'mutants':>8}{'noticed':>9}")
     for name, (total, living) in results.items():
