@@ -93,7 +93,8 @@ def choose(site: Site, zone: str, incident_class: IncidentClass | str, severity:
             if reached:
                 fit = [plan for plan in fit if plan.min_severity <= severity]
             if fit:
-                return max(fit, key=lambda plan: plan.min_severity * (1 if reached else -1))
+                best = max if reached else min
+                return best(fit, key=lambda plan: plan.min_severity)
     return Plan(incident_class="technical" if incident_class == "technical" else "care", steps=(_FINAL_STEP,))
 
 

@@ -21,7 +21,6 @@ from hub.central.escalation.days import (
     parse_time,
 )
 from hub.central.site.model import Override, Phone, Schedule, WeeklyRule
-from hub.domain.clock import UTC
 from hub.domain.errors import MalformedError
 
 
@@ -171,7 +170,7 @@ def override_span(row: Override, zone: ZoneInfo) -> tuple[dt.datetime, dt.dateti
     end = local_instant(parse_local(row.end), zone)
     if end <= start:
         raise MalformedError(f"override {row.start} to {row.end}: it ends before it starts")
-    return start.astimezone(UTC), end.astimezone(UTC)
+    return start, end
 
 
 def schedule_dates(row: Schedule) -> tuple[dt.date, dt.date]:

@@ -143,7 +143,15 @@ def test_the_29th_of_february_is_a_day_like_others() -> None:
             {"schedules": [PLACE | {"from": "2026-12-02", "until": "2026-12-01", "name": "t", "rules": []}]},
             "ends bef",
         ),
-        ({"rota": [PLACE | RULES[0] | {"phones": ["duty"]}]}, "not both"),
+        (
+            {"rota": [PLACE | RULES[0] | {"phones": ["duty"]}]},
+            "^write phone, or phones for several in their order, not both$",
+        ),
+        ({"rota": [PLACE | RULES[0] | {"phone": None}]}, "^no phone is named; write phone = "),
+        (
+            {"rota": [PLACE | RULES[0] | {"phone": None, "phones": ["duty", "desk", "duty"]}]},
+            "^one phone is named twice in phones; name it once, in its place$",
+        ),
         ({"rota": [PLACE | RULES[0] | {"phone": "gone"}]}, "'gone' is not in"),
     ],
 )
