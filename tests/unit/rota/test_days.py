@@ -23,6 +23,7 @@ AUTUMN = dt.date(2026, 10, 25)
         ("Sat, Sun, holiday", 0b110_0000, True, False),
         ("fri-mon", 0b111_0001, False, False),
         ("holiday", 0, True, False),
+        ("holiday,sat", 0b010_0000, True, False),
         ("wed", 0b000_0100, False, False),
     ],
 )
