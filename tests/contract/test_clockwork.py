@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from hub.central.store.tables import cursors, due
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
 from tests.fakes.centre import DeskCentre
+from tests.fakes.postgres import Postgres
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -267,6 +269,30 @@ async def test_what_is_carried_out_is_leased_by_who_carries_it(desk: DeskCentre)
     assert await loop._round()
     (row,) = await desk.rows(due)
     assert (row.leased_by, row.leased_until) == ("centre", desk.clock.at + LEASE)
+
+
+async def test_on_postgresql_a_row_that_another_centre_is_busy_with_holds_up_no_other(postgres: Postgres) -> None:
+    url = postgres.new_database()
+    desk, other = DeskCentre(url), DeskCentre(url, owner="other")
+    await clear(desk)
+    await put(desk, "work", "held", "free")
+    held, enough = threading.Event(), threading.Event()
+
+    def hold(connection: sa.Connection) -> None:
+        connection.execute(sa.select(due.c.id).where(due.c.subject == "held").with_for_update())
+        held.set()
+        enough.wait(20)
+
+    holding = asyncio.create_task(other.store.write(hold))
+    await asyncio.to_thread(held.wait, 10)
+    try:
+        found = await desk.centre.transact(Clockwork(desk.centre, {"work": _nothing}, {})._claim)
+    finally:
+        enough.set()
+        await holding
+    assert [row.subject for row in found] == ["free"]
+    for centre in (desk, other):
+        centre.store.close()
 
 
 async def test_a_loop_that_is_begun_anew_leaves_its_senders_what_they_have(desk: DeskCentre) -> None:
