@@ -16,12 +16,14 @@ MOMENT = dt.timedelta(milliseconds=1)
 KIND, SUBJECT = "work", "1"
 
 
-async def put(desk: DeskCentre, owner: str | None, left: dt.timedelta, subject: str = SUBJECT) -> None:
+async def put(
+    desk: DeskCentre, owner: str | None, left: dt.timedelta, subject: str = SUBJECT, kind: str = KIND
+) -> None:
     """Put a row into the list that somebody has leased for so much longer, after two attempts."""
     now = desk.clock.now().utc
     row = {
         "at": now - LEASE,
-        "kind": KIND,
+        "kind": kind,
         "subject": subject,
         "attempts": 2,
         "leased_by": owner,
@@ -82,6 +84,7 @@ async def test_a_row_is_another_centres_until_the_very_end_of_its_lease(
 
 async def test_a_row_that_is_gone_is_nobodys_and_is_leased_as_new(desk: DeskCentre) -> None:
     await put(desk, "other", LEASE, subject="2")
+    await put(desk, "other", LEASE, kind="another")
     assert await of_the_list(desk, clockwork.overtaken) is False
     assert await of_the_list(desk, clockwork.scheduled) is None
     assert await of_the_list(desk, clockwork.lease_again) is True

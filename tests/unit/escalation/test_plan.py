@@ -13,6 +13,7 @@ from hub.central.escalation.plan import (
     choose,
     move,
     past,
+    role_place,
     steps_of,
 )
 from hub.central.site.directory import Directory
@@ -100,6 +101,11 @@ def test_the_last_resort_is_added_only_where_the_plan_does_not_name_it() -> None
     other = site([{"class": "care", "steps": [{"roles": ["nord-2:last-resort"]}]}]).plans[0]
     assert [step.roles for step in steps_of(named, "nord-1")] == [("last-resort",), ("duty",)]
     assert [step.roles for step in steps_of(other, "nord-1")] == [("nord-2:last-resort",), ("last-resort",)]
+
+
+def test_a_role_of_another_zone_is_named_after_the_first_colon() -> None:
+    assert role_place("nord-1", "duty") == ("nord-1", "duty")
+    assert role_place("nord-1", "nord-2:duty:late") == ("nord-2", "duty:late")
 
 
 def test_the_first_step_tells_the_phone_on_duty() -> None:
