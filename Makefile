@@ -2,6 +2,7 @@
 # make test              lint, types, contracts between modules, and all tests that take seconds
 # make prove             what takes longer: kills, freezes, two centres, benchmarks, scenarios of hours and days
 # make simulate          seeded runs of escalation in virtual time, each looked at after every step   (SEEDS=10000)
+# make mutants           each rule of who is told broken in every small way: which breaks no test notices (minutes)
 # make bench             the figures, as JSON
 # make fuzz              hostile bytes for every codec, a minute each
 # make lint              ruff, mypy and import-linter alone
@@ -14,7 +15,7 @@ SEEDS ?= 10000
 # Both start many processes; without bytecode on the disk each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test prove simulate bench fuzz lint lock clean
+.PHONY: demo test prove simulate mutants bench fuzz lint lock clean
 
 demo:
 	@scripts/install demo
@@ -34,6 +35,10 @@ prove:
 simulate:
 	@scripts/install test
 	@$(BIN)/python -m tests.simulation.run --seeds $(SEEDS) $(ARGS)
+
+mutants:
+	@scripts/install test
+	@$(BIN)/python -m tests.mutation.run
 
 bench:
 	@scripts/install-servers
@@ -57,4 +62,4 @@ lock:
 	@scripts/lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build mutants

@@ -45,7 +45,7 @@ _CLAIM = (
     sa.select(due.c.id, due.c.kind, due.c.subject, due.c.attempts)
     .where(due.c.at <= sa.bindparam("now"), _FREE)
     .order_by(due.c.at)
-    .limit(_AT_ONCE)
+    .limit(sa.bindparam("at_once"))
     .with_for_update(skip_locked=True)
 )
 # By its name: SQLite gives the number of a row that is gone to the next one.
@@ -65,9 +65,9 @@ _PUT = sql.spelt(lambda insert: _put(insert(due)))
 
 def schedule(tx: Tx, at: dt.datetime, kind: str, subject: str) -> None:
     """Put a row into the list, or move the one that there is; the loop is woken when it sleeps longer."""
+    # The new row is nobody's, so the moved one is freed.
     tx.connection.execute(
-        _PUT[tx.connection.dialect.name],
-        {"at": at, "kind": kind, "subject": subject, "leased_by": None, "leased_until": None, "attempts": 0},
+        _PUT[tx.connection.dialect.name], {"at": at, "kind": kind, "subject": subject, "attempts": 0}
     )
     tx.effects.wake_at = min(at, tx.effects.wake_at or at)
 
@@ -177,7 +177,7 @@ class Clockwork:
 
     def _claim(self, tx: Tx) -> list[Due]:
         """Find what is due, and lease what will be carried out."""
-        rows = tx.connection.execute(_CLAIM, {"now": tx.now.utc}).all()
+        rows = tx.connection.execute(_CLAIM, {"now": tx.now.utc, "at_once": _AT_ONCE}).all()
         outside = [row.id for row in rows if row.kind in self._carriers]
         if outside:
             lease = {"leased_by": tx.owner, "leased_until": tx.now.utc + LEASE}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hub.central.escalation import plan
 from hub.central.escalation.plan import Move, Position, Target
-from hub.central.site.model import Phone, Plan, Step
+from hub.central.site.model import Phone, Step
 
 if TYPE_CHECKING:
     from hub.central.incidents import record
@@ -16,7 +16,6 @@ UNTAKEN = "incident.untaken"
 ROLE = "test"
 _WAIT_S = 60
 _STEP = Step(roles=(ROLE,), wait_s=_WAIT_S)
-_PLAN = Plan(incident_class="technical", steps=(_STEP,))
 
 
 def can_be_told(phone: Phone) -> bool:
@@ -40,4 +39,4 @@ def move(directory: "Directory", incident: "record.Incident", at: dt.datetime, s
     if phone is None or channel is None:
         return plan.move(directory, incident.zone, incident.incident_class, incident.severity, at, start)
     target = Target(incident.zone, ROLE, phone, channel, "test phone")
-    return Move(Position(start.round + start.step, 0), (target,), _WAIT_S, (), _PLAN)
+    return Move(Position(start.round + start.step, 0), (target,), _WAIT_S, ())

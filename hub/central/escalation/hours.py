@@ -26,13 +26,10 @@ def until(hours: str, at: dt.datetime, zone: ZoneInfo) -> int:
         MalformedError: They are no hours.
     """
     today = at.astimezone(zone).date()
-    # A start that the clock skips may leave one day without them.
-    for begin, end in _days(hours, today - _DAY, today + 2 * _DAY, zone):
-        if at < begin:
-            return math.ceil((begin - at).total_seconds())
-        if at < end:
-            return 0
-    raise AssertionError(hours)  # each local day has its start
+    # Tomorrow may be the day on which the clock skips them.
+    days = _days(hours, today - _DAY, today + 2 * _DAY, zone)
+    begin = next(begin for begin, end in days if at < end)
+    return max(math.ceil((begin - at).total_seconds()), 0)
 
 
 def within(hours: str, begin: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> Iterator[Hours]:
@@ -41,7 +38,7 @@ def within(hours: str, begin: dt.datetime, end: dt.datetime, zone: ZoneInfo) -> 
     Raises:
         MalformedError: They are no hours.
     """
-    first, last = begin.astimezone(zone).date() - _DAY, end.astimezone(zone).date() + _DAY
+    first, last = begin.astimezone(zone).date() - _DAY, end.astimezone(zone).date()
     for start, stop in _days(hours, first, last, zone):
         if max(start, begin) < min(stop, end):
             yield max(start, begin), min(stop, end)
@@ -53,4 +50,6 @@ def _days(hours: str, first: dt.date, last: dt.date, zone: ZoneInfo) -> Iterator
         end += MINUTES
     for number in range((last - first).days + 1):
         date = first + number * _DAY
-        yield instant(date, start, zone), instant(date, end, zone)
+        begin, over = instant(date, start, zone), instant(date, end, zone)
+        if begin < over:  # hours within those that the clock skips do not take place
+            yield begin, over

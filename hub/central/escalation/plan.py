@@ -72,14 +72,12 @@ class Move(msgspec.Struct, frozen=True):
         targets: Who is told, none twice. Empty: nobody can be reached, or it waits for its hours; ``reasons`` say.
         wait_s: Seconds until the next move.
         reasons: Which steps and roles were passed over, and why, in order; ``targets`` bear their own.
-        plan: The plan that was followed.
     """
 
     position: Position
     targets: tuple[Target, ...]
     wait_s: int
     reasons: tuple[str, ...]
-    plan: Plan
 
 
 def choose(site: Site, zone: str, incident_class: IncidentClass | str, severity: int) -> Plan:
@@ -95,7 +93,8 @@ def choose(site: Site, zone: str, incident_class: IncidentClass | str, severity:
             if reached:
                 fit = [plan for plan in fit if plan.min_severity <= severity]
             if fit:
-                return max(fit, key=lambda plan: plan.min_severity * (1 if reached else -1))
+                best = max if reached else min
+                return best(fit, key=lambda plan: plan.min_severity)
     return Plan(incident_class="technical" if incident_class == "technical" else "care", steps=(_FINAL_STEP,))
 
 
@@ -178,10 +177,10 @@ def move(
     resting_s = _rests(plan, severity, at, directory)
     if resting_s:
         reasons.append(f"it waits {resting_s} s for the hours {plan.hours} of its plan")
-        return Move(Position(start.round, start.step - 1), (), resting_s, tuple(reasons), plan)
+        return Move(Position(start.round, start.step - 1), (), resting_s, tuple(reasons))
     legs = legs_of(directory.site, plan, zone)
-    for count in range(len(legs)):
-        place = start.step + count if start.step < len(legs) else len(legs) + count
+    first = min(start.step, len(legs))  # a plan that became shorter is begun again
+    for place in range(first, first + len(legs)):
         position = Position(start.round + place // len(legs), place % len(legs))
         leg = legs[position.step]
         found, said = _reach(directory, zone, leg, at)
@@ -190,12 +189,12 @@ def move(
             more = (later for later in legs[position.step + 1 :] if later.number == leg.number)
             others = any(_reach(directory, zone, later, at)[0] for later in more)
             wait_s = leg.step.between_s if others else leg.step.wait_s
-            return Move(position, found, wait_s, tuple(reasons), plan)
+            return Move(position, found, wait_s, tuple(reasons))
         if said:
             reasons.append(f"{leg.name} reaches nobody and is passed over")
     reasons.append(f"nobody at all can be reached; tried again in {NOBODY_WAIT_S} s")
-    last = Position(start.round + (start.step >= len(legs)), len(legs) - 1)
-    return Move(last, (), NOBODY_WAIT_S, tuple(reasons), plan)
+    last = Position(start.round + first // len(legs), len(legs) - 1)
+    return Move(last, (), NOBODY_WAIT_S, tuple(reasons))
 
 
 def past(
@@ -219,7 +218,7 @@ def past(
     for target in (*here.targets, *beyond.targets):
         told.setdefault((target.phone.number, target.channel), target)
     reasons = (*here.reasons, *beyond.reasons)
-    return Move(beyond.position, tuple(told.values()), beyond.wait_s, reasons, here.plan)
+    return Move(beyond.position, tuple(told.values()), beyond.wait_s, reasons)
 
 
 def _rests(plan: Plan, severity: int, at: dt.datetime, directory: "Directory") -> int:

@@ -21,7 +21,6 @@ from hub.central.escalation.days import (
     parse_time,
 )
 from hub.central.site.model import Override, Phone, Schedule, WeeklyRule
-from hub.domain.clock import UTC
 from hub.domain.errors import MalformedError
 
 
@@ -96,10 +95,8 @@ def shifts_of(rule: Rule, date: dt.date, off: DayOff | None, zone: ZoneInfo) -> 
             return
         if holiday and off is not None:
             order = tuple(OnCall(one.phone, f"{one.reason} ({off.name})") for one in order)
-    if start >= end:
-        return
     first, last = instant(date, start, zone), instant(date, end, zone)
-    if first < last:  # a shift within the hour that the clock skips does not take place
+    if first < last:  # else half a day off leaves nothing of it, or it lies in the hour that the clock skips
         yield Span(first, last, order)
 
 
@@ -171,7 +168,7 @@ def override_span(row: Override, zone: ZoneInfo) -> tuple[dt.datetime, dt.dateti
     end = local_instant(parse_local(row.end), zone)
     if end <= start:
         raise MalformedError(f"override {row.start} to {row.end}: it ends before it starts")
-    return start.astimezone(UTC), end.astimezone(UTC)
+    return start, end
 
 
 def schedule_dates(row: Schedule) -> tuple[dt.date, dt.date]:
@@ -196,5 +193,7 @@ def _order(row: Ordered, phones: Mapping[str, Phone], reason: str) -> tuple[OnCa
     missing = next((name for name in names if name not in phones), None)
     if missing is not None:
         raise MalformedError(f"rota: phone {missing!r} is not in [[phones]]")
-    places = [f", phone {number} of {len(names)}" if number > 1 else "" for number in range(1, len(names) + 1)]
-    return tuple(OnCall(phones[name], reason + place) for name, place in zip(names, places, strict=True))
+    return tuple(
+        OnCall(phones[name], reason if number == 1 else f"{reason}, phone {number} of {len(names)}")
+        for number, name in enumerate(names, start=1)
+    )

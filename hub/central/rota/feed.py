@@ -38,9 +38,7 @@ def feed(rota: Rota, zone: str, since: dt.datetime, until: dt.datetime) -> bytes
         for start, end, phones in duties(rota, place, since, until):
             event = Event()
             event.add("uid", f"{zone}-{place[1]}-{start:%Y%m%dT%H%M%SZ}@rota")
-            event.add("dtstamp", since)
-            event.add("dtstart", start)
-            event.add("dtend", end)
+            event.DTSTAMP, event.DTSTART, event.DTEND = since, start, end
             event.add("summary", f"{place[1]}: {' '.join(phones) or NOBODY}")
             calendar.add_component(event)
     return bytes(calendar.to_ical())

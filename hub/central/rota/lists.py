@@ -91,7 +91,7 @@ def _row(row: dict[str | None, str | None], where: str, name: str) -> Entry:
     times = []
     for key in ("from", "to"):
         try:
-            times.append(parse_local(values[key].replace(" ", "T")))
+            times.append(parse_local(values[key]))
         except MalformedError as error:
             raise MalformedError(f"{where}: {error}") from error
     return Entry(
@@ -105,7 +105,7 @@ def _row(row: dict[str | None, str | None], where: str, name: str) -> Entry:
 
 
 def _event(event: Component, where: str, role: str, zone: ZoneInfo) -> Iterator[Entry]:
-    if str(event.get("STATUS", "")).upper() == _CANCELLED:
+    if str(event.get("STATUS")).upper() == _CANCELLED:
         return
     repeats = next((word for word in _REPEATS if word in event), None)
     if repeats is not None:
@@ -119,7 +119,7 @@ def _event(event: Component, where: str, role: str, zone: ZoneInfo) -> Iterator[
         start=_local(event.decoded("DTSTART"), zone, where),
         end=_local(event.decoded("DTEND"), zone, where),
         phones=tuple((phones if colon else of).split()),
-        reason=f"from {where.partition(':')[0]}",
+        reason=f"from {where.rpartition(':')[0]}",
         where=where,
     )
 
@@ -131,11 +131,11 @@ def _local(at: dt.date, zone: ZoneInfo, where: str) -> str:
     if at.tzinfo is None:
         return _written(at)
     local = at.astimezone(zone).replace(tzinfo=None)
-    if local_instant(local, zone).astimezone(UTC) != at.astimezone(UTC):
+    if local_instant(local, zone) != at.astimezone(UTC):
         # The second time round of the hour that the clock shows twice.
         raise MalformedError(f"{where}: {local:%Y-%m-%d %H:%M} comes twice that night; move it by an hour")
     return _written(local)
 
 
 def _written(local: dt.datetime) -> str:
-    return local.replace(fold=0).isoformat(timespec="minutes" if not local.second else "seconds")
+    return local.isoformat(timespec="minutes" if not local.second else "seconds")

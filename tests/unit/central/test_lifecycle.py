@@ -39,7 +39,7 @@ def test_every_state_meets_every_event(state: State, event: Event, incident_clas
 
 @pytest.mark.parametrize("state", list(State))
 def test_only_a_technical_incident_clears_itself(state: State) -> None:
-    with pytest.raises(RefusedError):
+    with pytest.raises(RefusedError, match=r"^a care incident is closed by a person, with an outcome$"):
         after(state, Event.CLEAR, "care")
     if state is State.CLOSED:
         with pytest.raises(RefusedError):

@@ -1,14 +1,21 @@
 import datetime as dt
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.central.escalation.hours import until, within
-from hub.central.escalation.plan import NOBODY_WAIT_S, Position, channel_for, choose, move, past, steps_of
+from hub.central.escalation.plan import (
+    NOBODY_WAIT_S,
+    Position,
+    channel_for,
+    choose,
+    move,
+    past,
+    role_place,
+    steps_of,
+)
 from hub.central.site.directory import Directory
 from hub.central.site.model import Phone, Site, Step
 from hub.domain.clock import UTC
@@ -94,6 +101,11 @@ def test_the_last_resort_is_added_only_where_the_plan_does_not_name_it() -> None
     other = site([{"class": "care", "steps": [{"roles": ["nord-2:last-resort"]}]}]).plans[0]
     assert [step.roles for step in steps_of(named, "nord-1")] == [("last-resort",), ("duty",)]
     assert [step.roles for step in steps_of(other, "nord-1")] == [("nord-2:last-resort",), ("last-resort",)]
+
+
+def test_a_role_of_another_zone_is_named_after_the_first_colon() -> None:
+    assert role_place("nord-1", "duty") == ("nord-1", "duty")
+    assert role_place("nord-1", "nord-2:duty:late") == ("nord-2", "duty:late")
 
 
 def test_the_first_step_tells_the_phone_on_duty() -> None:
@@ -306,6 +318,43 @@ def test_past_somebody_the_same_step_and_the_next_are_told_at_once() -> None:
     assert last.position == Position(2, 0)
 
 
+def test_past_somebody_says_of_both_steps_who_was_passed_over() -> None:
+    plans = [{"class": "care", "steps": [{"roles": ["nord-2:duty"]}, {"roles": ["nord-1:duty", "last-resort"]}]}]
+    found = past(directory(plans), "nord-2", "care", 40, NOON, Position(0, 0))
+    assert [(target.zone, target.phone.id) for target in found.targets] == [
+        ("nord-2", "duty-2"),
+        ("nord-2", "watch"),
+    ]
+    assert found.reasons == ("duty of nord-1: daily 08:00-15:00; phone desk is a landline and takes no sms",)
+    found = past(directory(), "nord-1", "care", 40, NOON, Position(0, 0))
+    assert found.reasons[-1] == "step 1 reaches nobody and is passed over"
+
+
+def test_the_plan_of_the_zone_is_followed() -> None:
+    plans = [{"class": "care", "steps": CARE}, {"class": "care", "zone": "nord-2", "steps": [{"roles": ["duty"]}]}]
+    here = directory(plans)
+    assert move(here, "nord-2", "care", 40, NOON, Position(0, 0)).targets[0].zone == "nord-2"
+    assert move(here, "nord-2", "care", 40, NOON, Position(0, 1)).targets[0].role == "last-resort"
+
+
+def test_a_last_resort_that_is_named_with_its_zone_is_not_told_twice_a_round() -> None:
+    here = directory([{"class": "care", "steps": [{"roles": ["nord-1:last-resort"]}]}])
+    assert [move(here, "nord-1", "care", 40, NIGHT, Position(0, at)).position for at in (0, 1)] == [(0, 0), (1, 0)]
+
+
+def test_a_last_resort_says_whose_it_is_and_a_zone_that_has_none_says_so() -> None:
+    here = directory([{"class": "care", "steps": [{"roles": ["gone:last-resort"]}]}])
+    found = move(here, "nord-1", "care", 40, NIGHT, Position(0, 0))
+    assert [(target.phone.id, target.reason) for target in found.targets] == [("watch", "last resort of nord-1")]
+    assert found.reasons == ("zone gone has no last resort", "step 1 reaches nobody and is passed over")
+
+
+def test_whoever_no_channel_suits_is_passed_over_with_all_that_were_tried() -> None:
+    here = directory([{"class": "care", "steps": [{"roles": ["duty"], "channels": ["sms", "push"]}]}])
+    found = move(here, "nord-1", "care", 40, NOON, Position(0, 0))
+    assert found.reasons[0].endswith("phone desk is a landline and takes no sms or push")
+
+
 roles = st.lists(st.sampled_from(["duty", "nord-2:duty", "nobody", "last-resort"]), min_size=1, max_size=4)
 hours_of_day = st.sampled_from([None, "22:00-07:00", "07:00-22:00", "02:30-03:30", "00:00-24:00"])
 steps = st.fixed_dictionaries(
@@ -341,24 +390,8 @@ def test_any_plan_goes_on_without_end_and_tells_the_last_resort_on_every_round(
     assert all("watch" in rounds[number] for number in (0, 1, 2))
 
 
-@given(hours_of_day.filter(bool), minutes)
-def test_hours_begin_when_they_say_and_hold_until_then_no_more(words: str, minute: int) -> None:
-    zone = ZoneInfo("Europe/Oslo")
-    at = NOON + dt.timedelta(minutes=minute)
-    seconds = until(words, at, zone)
-    assert 0 <= seconds <= 26 * 3600
-    if seconds:
-        assert until(words, at + dt.timedelta(seconds=seconds), zone) == 0
-        assert until(words, at + dt.timedelta(seconds=seconds - 1), zone) == 1
-    spans = list(within(words, at, at + dt.timedelta(minutes=1), zone))
-    assert bool(spans) == (seconds < 60)
-
-
-@pytest.mark.parametrize(
-    ("night", "hours_in_all"), [(dt.date(2027, 3, 27), 8), (dt.date(2026, 10, 24), 10), (dt.date(2026, 7, 1), 9)]
-)
-def test_the_night_hours_of_summer_time_are_shorter_and_longer(night: dt.date, hours_in_all: int) -> None:
-    zone = ZoneInfo("Europe/Oslo")
-    begin = dt.datetime.combine(night, dt.time(12), zone)
-    (span,) = within("22:00-07:00", begin, begin + dt.timedelta(days=1), zone)
-    assert span[1].astimezone(UTC) - span[0].astimezone(UTC) == dt.timedelta(hours=hours_in_all)
+def test_a_steps_hours_are_those_of_the_sites_time_zone() -> None:
+    here = directory([{"class": "care", "steps": [{"roles": ["nord-2:duty"], "hours": "12:00-13:00"}]}])
+    for minute, step in ((0, 0), (59, 0), (60, 1), (-1, 1)):  # NOON is twelve in Oslo
+        found = move(here, "nord-1", "care", 40, NOON + dt.timedelta(minutes=minute), Position(0, 0))
+        assert found.position.step == step, minute

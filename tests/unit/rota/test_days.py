@@ -23,6 +23,7 @@ AUTUMN = dt.date(2026, 10, 25)
         ("Sat, Sun, holiday", 0b110_0000, True, False),
         ("fri-mon", 0b111_0001, False, False),
         ("holiday", 0, True, False),
+        ("holiday,sat", 0b010_0000, True, False),
         ("wed", 0b000_0100, False, False),
     ],
 )
@@ -56,9 +57,18 @@ def test_midnight_may_end() -> None:
     assert parse_hours("22:00-06:00") == (1320, 360)
 
 
-@pytest.mark.parametrize("text", ["22:00", "22:00-22:00", "22-06", "24:00-06:00"])
-def test_what_are_no_hours_is_refused(text: str) -> None:
-    with pytest.raises(MalformedError):
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("22:00", "hours '22:00': write two different times"),
+        ("22:00-22:00", "hours '22:00-22:00': write two different times"),
+        ("22-06", "time '22': write HH:MM"),
+        ("24:00-06:00", "time '24:00': write HH:MM, from 00:00 to 23:59"),
+        ("22:00-24:30", "time '24:30': write HH:MM, from 00:00 to 24:00"),
+    ],
+)
+def test_what_are_no_hours_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(MalformedError, match=complaint):
         parse_hours(text)
 
 

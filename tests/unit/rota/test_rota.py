@@ -185,6 +185,27 @@ def test_gaps_are_what_the_spans_lack() -> None:
     ]
 
 
+def test_a_gap_begins_where_the_shift_of_the_night_before_ends() -> None:
+    since = local("2026-11-24T00:00:00")
+    (gap,) = rota([shift("duty", "daily", "22:00", "06:00")]).gaps(ZONE, ROLE, since, since + DAY)
+    assert (gap.start, gap.end) == (local("2026-11-24T05:00:00"), local("2026-11-24T21:00:00"))
+
+
+def test_a_gap_ends_in_the_last_hour_that_is_asked_about_too() -> None:
+    since, until = local("2026-11-24T20:00:00"), local("2026-11-24T23:30:00")
+    (gap,) = rota([shift("duty", "daily", "00:00", "06:00")]).gaps(ZONE, ROLE, since, until)
+    assert (gap.start, gap.end) == (since, local("2026-11-24T23:00:00"))
+
+
+def test_the_day_of_a_shift_is_that_of_the_sites_time_zone() -> None:
+    york = rota(
+        [shift("duty", "daily", "22:00", "21:00")], settings={"timezone": "America/New_York", "country": "US"}
+    )
+    since = local("2026-11-25T01:30:00")  # the eve of the 24th there
+    (gap,) = york.gaps(ZONE, ROLE, since, since + dt.timedelta(hours=4))
+    assert (gap.start, gap.end) == (local("2026-11-25T02:00:00"), local("2026-11-25T03:00:00"))
+
+
 def test_many_days_are_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.central.escalation.rota._KEPT_DAYS", 10)
     table = rota(GAPLESS)
@@ -203,6 +224,7 @@ def test_many_days_are_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) ->
         ([], {"timezone": "Europe/Olso"}, "IANA"),
         ([], {"timezone": "../etc/passwd"}, "IANA"),
         ([], {"country": "XX"}, "two letters"),
+        ([], {"country": "NOR"}, "two letters"),
     ],
 )
 def test_what_cannot_be_laid_out_is_refused(

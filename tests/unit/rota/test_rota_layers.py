@@ -2,13 +2,16 @@
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import holidays
 import msgspec
 import pytest
 
 from hub.central.escalation.calendar import DayOff
 from hub.central.escalation.rota import Rota
-from hub.central.site.model import Site
+from hub.central.escalation.rota_layers import shifts_of, weekly_rule
+from hub.central.site.model import Site, WeeklyRule
 from hub.domain.clock import UTC
 from hub.domain.errors import MalformedError
 
@@ -22,7 +25,7 @@ RULES = [
 ]
 
 
-def rota(**tables: Any) -> Rota:
+def site(**tables: Any) -> Site:
     document = {
         "site": {"name": "test"},
         "phones": [
@@ -32,7 +35,11 @@ def rota(**tables: Any) -> Rota:
         "rota": [PLACE | row for row in RULES],
         **tables,
     }
-    return Rota(msgspec.convert(document, Site))
+    return msgspec.convert(document, Site)
+
+
+def rota(**tables: Any) -> Rota:
+    return Rota(site(**tables))
 
 
 def at(text: str) -> dt.datetime:
@@ -76,6 +83,14 @@ def test_a_whole_local_day_off_is_a_holiday() -> None:
 def test_a_local_half_day_does_not_shorten_a_public_holiday() -> None:
     of = rota(holidays=[{"date": "2026-12-25", "name": "half", "from": "12:00"}])
     assert phones(of, "2026-12-25T09:00") == ["watch"]
+    christmas = dt.date(2026, 12, 25)
+    assert of.day_off(christmas) == DayOff(0, holidays.country_holidays("NO")[christmas])
+
+
+@pytest.mark.parametrize("times", [("12:00", "10:00"), ("10:00", "12:00")])
+def test_of_two_local_days_off_on_one_date_the_longer_one_holds(times: tuple[str, str]) -> None:
+    of = rota(holidays=[{"date": "2026-11-24", "name": "Fair", "from": time} for time in times])
+    assert of.day_off(dt.date(2026, 11, 24)) == DayOff(600, "Fair")
 
 
 def test_a_schedule_replaces_the_weekly_rules_of_its_dates() -> None:
@@ -127,6 +142,27 @@ def test_of_two_schedules_the_one_that_began_last_lays_the_day() -> None:
     assert [phones(of, f"2026-12-{day}T12:00") for day in ("06", "07", "09")] == [["spare"], ["watch"], ["spare"]]
 
 
+def test_of_two_schedules_that_begin_together_the_first_of_the_file_lays_the_day() -> None:
+    def schedule(last: str, phone: str) -> dict[str, Any]:
+        rule = {"phone": phone, "days": "daily", "from": "00:00", "to": "24:00"}
+        return PLACE | {"from": "2026-12-07", "until": last, "name": "t", "rules": [rule]}
+
+    of = rota(schedules=[schedule("2026-12-08", "spare"), schedule("2026-12-08", "watch")])
+    assert phones(of, "2026-12-07T12:00") == ["spare"]
+    of = rota(schedules=[schedule("2026-12-08", "spare"), schedule("2026-12-09", "watch")])
+    assert [phones(of, f"2026-12-{day}T12:00") for day in ("07", "09")] == [["spare"], ["watch"]]
+
+
+def test_a_shift_of_which_nothing_is_left_is_none() -> None:
+    oslo, of = ZoneInfo("Europe/Oslo"), {phone.id: phone for phone in site().phones}
+    skipped = WeeklyRule(phone="duty", days="daily", start="02:10", end="02:50")
+    early = WeeklyRule(phone="duty", days="mon-fri", start="08:00", end="12:00")
+    noon = DayOff(720, "Fair"), DayOff(480, "Fair")
+    assert list(shifts_of(weekly_rule(skipped, of, ""), dt.date(2027, 3, 28), None, oslo)) == []
+    left = [list(shifts_of(weekly_rule(early, of, ""), dt.date(2026, 11, 24), off, oslo)) for off in noon]
+    assert [len(spans) for spans in left] == [1, 0]
+
+
 def test_the_29th_of_february_is_a_day_like_others() -> None:
     of = rota(schedules=[PLACE | {"from": "2028-02-29", "until": "2028-02-29", "name": "t", "rules": RULES[3:]}])
     assert phones(of, "2028-02-28T10:00") == ["desk"]
@@ -143,7 +179,15 @@ def test_the_29th_of_february_is_a_day_like_others() -> None:
             {"schedules": [PLACE | {"from": "2026-12-02", "until": "2026-12-01", "name": "t", "rules": []}]},
             "ends bef",
         ),
-        ({"rota": [PLACE | RULES[0] | {"phones": ["duty"]}]}, "not both"),
+        (
+            {"rota": [PLACE | RULES[0] | {"phones": ["duty"]}]},
+            "^write phone, or phones for several in their order, not both$",
+        ),
+        ({"rota": [PLACE | RULES[0] | {"phone": None}]}, "^no phone is named; write phone = "),
+        (
+            {"rota": [PLACE | RULES[0] | {"phone": None, "phones": ["duty", "desk", "duty"]}]},
+            "^one phone is named twice in phones; name it once, in its place$",
+        ),
         ({"rota": [PLACE | RULES[0] | {"phone": "gone"}]}, "'gone' is not in"),
     ],
 )

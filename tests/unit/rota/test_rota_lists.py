@@ -10,7 +10,7 @@ from icalendar import Calendar
 
 from hub.central.commands.rota import show, take_in
 from hub.central.escalation.rota import Rota
-from hub.central.rota.feed import feed
+from hub.central.rota.feed import duties, feed
 from hub.central.rota.lists import from_csv, from_ics
 from hub.central.site.load import load
 from hub.domain.clock import UTC
@@ -37,7 +37,14 @@ def test_a_table_of_a_spreadsheet_is_read() -> None:
     assert (entry.start, entry.end, entry.phones) == ("2026-12-24T15:00", "2026-12-25T08:00", ("nord-2-duty",))
     assert (entry.kind, entry.reason, entry.where) == ("swap", "shared", "list.csv: line 2")
     (entry,) = from_csv("from,to,phone\n2026-12-24T15:00,2026-12-25T08:00,a b\n", "list.csv")
-    assert (entry.kind, entry.phones) == ("other", ("a", "b"))
+    assert (entry.kind, entry.phones, entry.reason) == ("other", ("a", "b"), "from list.csv")
+
+
+def test_what_separates_is_told_by_the_heading_and_a_cell_may_be_empty() -> None:
+    text = "from,to,phone,kind,reason\n2026-12-24T15:00,2026-12-25T08:00,a,,\n{}\n"
+    empty, full = from_csv(text.format("2026-12-25T08:00,2026-12-25T15:00,b,sick,ill; until noon"), "list.csv")
+    assert (empty.kind, empty.reason) == ("other", "from list.csv")
+    assert (full.kind, full.reason) == ("sick", "ill; until noon")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,10 @@ def test_a_table_of_a_spreadsheet_is_read() -> None:
         ("", "line 1: there is no column 'from'"),
         ("from;to;phone\n24.12.2026;25.12.2026;a\n", "line 2: local time '24.12.2026'"),
         ("from;to;phone\n2026-12-24T15:00;2026-12-25T08:00\n", "line 2: it has not as many values"),
-        ("from;to;phone;kind\n2026-12-24T15:00;2026-12-25T08:00;a;ill\n", "line 2: kind 'ill'"),
+        (
+            "from;to;phone;kind\n2026-12-24T15:00;2026-12-25T08:00;a;ill\n",
+            "line 2: kind 'ill': write one of swap, sick, longer, other",
+        ),
         ('from;to;phone\n"2026;x;a\n', "line 1 or after: unexpected end"),
     ],
 )
@@ -61,12 +71,17 @@ def test_a_table_that_is_not_understood_is_refused_by_its_line(text: str, compla
 def test_events_are_read_in_the_sites_time() -> None:
     floating = "SUMMARY:duty: nord-2-duty\r\nDTSTART:20261226T080000\r\nDTEND:20261226T150000\r\n"
     whole = "SUMMARY:nord-1-duty\r\nDTSTART;VALUE=DATE:20261227\r\nDTEND;VALUE=DATE:20261228\r\n"
-    found = from_ics(ics(EVENT, floating, whole), "list.ics", "duty", OSLO)
+    twice = "DTSTART;TZID=Europe/Oslo:20261025T023000\r\nDTEND;TZID=Europe/Oslo:20261025T080030\r\n"
+    found = from_ics(ics(EVENT, floating, whole, twice), "nord: list.ics", "duty", OSLO)
     assert [(entry.start, entry.end) for entry in found] == [
         ("2026-12-24T15:00", "2026-12-25T08:00"),
         ("2026-12-26T08:00", "2026-12-26T15:00"),
         ("2026-12-27T00:00", "2026-12-28T00:00"),
+        ("2026-10-25T02:30", "2026-10-25T08:00:30"),
     ]
+    assert [entry.phones for entry in found] == [("nord-2-duty",), ("nord-2-duty",), ("nord-1-duty",), ()]
+    assert {entry.reason for entry in found} == {"from nord: list.ics"}
+    assert [entry.where for entry in found] == [f"nord: list.ics: event {number}" for number in (1, 2, 3, 4)]
 
 
 def test_events_of_other_roles_and_cancelled_ones_are_left_out() -> None:
@@ -81,7 +96,8 @@ def test_events_of_other_roles_and_cancelled_ones_are_left_out() -> None:
         (b"BEGIN:VCALENDAR\r\nnonsense", "is no iCalendar file"),
         (ics(EVENT + "RRULE:FREQ=WEEKLY\r\n"), "event 1: it has RRULE"),
         (ics(EVENT.replace("DTEND:20261225T070000Z\r\n", "")), "event 1: it needs DTSTART and DTEND"),
-        (ics(EVENT.replace("20261224T140000Z", "20261025T013000Z")), "2026-10-25 02:30 comes twice"),
+        (ics(EVENT.replace("20261224T140000Z", "20261025T013000Z")), "event 1: 2026-10-25 02:30 comes twice"),
+        (ics(EVENT, EVENT.replace("20261225T070000Z", "20261025T013000Z")), "event 2: 2026-10-25 02:30 comes"),
     ],
 )
 def test_a_calendar_that_is_not_understood_is_refused(data: bytes, complaint: str) -> None:
@@ -177,6 +193,40 @@ def test_the_feed_is_the_rota_and_can_be_taken_in_again() -> None:
     assert len({str(event["UID"]) for event in events}) == len(events)
     entries = from_ics(data, "feed.ics", "duty", OSLO)
     assert (entries[1].start, entries[1].phones) == ("2026-12-24T15:00", ("nord-2-duty", "leader"))
+
+
+def test_the_feed_says_what_it_is_and_when_to_ask_again() -> None:
+    since = dt.datetime(2026, 12, 1, tzinfo=UTC)
+    lines = feed(Rota(load(SITE)), "nord-1", since, since + dt.timedelta(days=1)).decode().split("\r\n")
+    assert lines[:2] == ["BEGIN:VCALENDAR", "VERSION:2.0"]
+    assert {"PRODID:-//Welfare hub//Rota//EN", "X-WR-CALNAME:nord-1"} <= set(lines)
+    assert "REFRESH-INTERVAL;VALUE=DURATION:PT1H" in lines
+    assert "DTSTAMP:20261201T000000Z" in lines
+    assert "UID:nord-1-duty-20261201T000000Z@rota" in lines
+
+
+def test_rules_that_name_the_same_phone_are_one_event() -> None:
+    place = '[[rota]]\nzone = "nord-1"\nrole = "shift"\ndays = "daily"'
+    rules = (
+        f'{place}\nphone = "{phone}"\nfrom = "{start}"\nto = "{end}"\n'
+        for phone, start, end in (
+            ("nord-1-duty", "00:00", "08:00"),
+            ("nord-1-duty", "08:00", "16:00"),
+            ("leader", "16:00", "24:00"),
+        )
+    )
+    rota = Rota(load(SITE + "".join(rules)))
+    since = dt.datetime(2026, 12, 1, 23, tzinfo=UTC)  # midnight
+    found = list(duties(rota, ("nord-1", "shift"), since, since + dt.timedelta(days=2)))
+    assert [(start - since, end - since, phones) for start, end, phones in found] == [
+        (number * dt.timedelta(hours=8), (number + length) * dt.timedelta(hours=8), (phone,))
+        for number, length, phone in (
+            (0, 2, "nord-1-duty"),
+            (2, 1, "leader"),
+            (3, 2, "nord-1-duty"),
+            (5, 1, "leader"),
+        )
+    ]
 
 
 def test_a_gap_stands_in_the_feed_as_such() -> None:
