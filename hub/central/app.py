@@ -216,6 +216,7 @@ def _serve(http: Http, app: FastAPI) -> tuple[_Server, socket.socket]:
 async def _write_presence(centre: Centre, heard: Presence) -> None:
     while True:
         await asyncio.sleep(_PRESENCE_S)
+        heard.awake(centre.clock.now().utc)
         news = heard.take()
         if news == ({}, {}):
             continue

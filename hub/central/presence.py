@@ -16,6 +16,11 @@ from hub.wire.alive import Alive
 
 News = dict[str, dict[str, Any]]
 
+# It is written every second. A loop that did not come round for longer had no time to read either.
+_STILL = dt.timedelta(seconds=5)
+# It has read by then what came meanwhile, or noticed that the broker has ended the connection.
+WAKING = dt.timedelta(seconds=2)
+
 # What a page shows of a hub or a device besides when it was heard; ages count on by themselves.
 _SHOWN = ("online", "pending_alarm", "pending_reading", "evicted", "timequality", "version", "battery_pct")
 
@@ -33,12 +38,31 @@ class Presence:
         self._devices: News = {}
         self._told: dict[tuple[str, str], dict[str, Any]] = {}
         self.listening_since: dt.datetime | None = None
+        self._heard_at: dict[tuple[str, str], dt.datetime] = {}
+        self._awake_at: dt.datetime | None = None
+        self._woke_at: dt.datetime | None = None
         self.lost: set[str] = set()
+
+    def awake(self, now: dt.datetime) -> None:
+        """Note that the loop that writes it has come round."""
+        if self._awake_at is not None and now - self._awake_at > _STILL:
+            self._woke_at = now
+        self._awake_at = now
+
+    def stood_still(self, now: dt.datetime) -> bool:
+        """Tell whether this centre was frozen until just now: what came meanwhile may not be read yet."""
+        asleep = self._awake_at is not None and now - self._awake_at > _STILL
+        return asleep or (self._woke_at is not None and now - self._woke_at < WAKING)
+
+    def heard_at(self, what: str, name: str, written: dt.datetime | None) -> dt.datetime | None:
+        """Return when a ``hub`` or ``device`` was heard last: what is written, or what waits to be."""
+        here = self._heard_at.get((what, name))
+        return max((at for at in (here, written) if at is not None), default=None)
 
     def heard_hub(self, hub_id: str, at: dt.datetime, alive: Alive | None = None) -> None:
         """Note that a hub was heard, and what it said of itself."""
         news = self._hubs.setdefault(hub_id, {})
-        news["last_seen_at"] = at
+        news["last_seen_at"] = self._heard_at["hub", hub_id] = at
         news["online"] = True
         if alive is not None:
             news.update(
@@ -60,7 +84,7 @@ class Presence:
     ) -> None:
         """Note that a device was heard."""
         news = self._devices.setdefault(device_id, {})
-        news["last_seen_at"] = at
+        news["last_seen_at"] = self._heard_at["device", device_id] = at
         news["last_kind"] = kind
         if battery_pct is not None:
             news["battery_pct"] = battery_pct

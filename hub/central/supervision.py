@@ -15,7 +15,7 @@ from hub.central.incidents import desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import OPEN
 from hub.central.maintenance import holding
-from hub.central.presence import Presence
+from hub.central.presence import WAKING, Presence
 from hub.central.store.tables import devices, due, hubs, incidents
 from hub.domain.codes import Kind, Severity
 
@@ -74,17 +74,18 @@ class Supervision:
             return
         silent = dt.timedelta(seconds=tx.site.site.supervision.hub_silent_s)
         never = dt.timedelta(seconds=tx.site.site.supervision.never_seen_s)
-        deadline = hub.last_seen_at + silent if hub.last_seen_at else hub.assigned_at + never
+        seen_at = self._presence.heard_at("hub", hub_id, hub.last_seen_at)
+        deadline = seen_at + silent if seen_at else hub.assigned_at + never
         if not self._over(tx, deadline, silent, HUB, hub_id):
             return
         held = holding.hubs_held(tx)
-        if hub.last_seen_at and hub_id not in held:
-            together = network.fell_silent(tx, hub_id, hub.last_seen_at, silent, held)
+        if seen_at and hub_id not in held:
+            together = network.fell_silent(tx, hub_id, seen_at, silent, held)
             if together:
                 self._presence.lost |= {hub_need(name) for name in together}
                 return
         residents = network.by_risk(tx.site, tx.site.residents_of(hub_id))
-        since = f"since {hub.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if hub.last_seen_at else "since it was assigned"
+        since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "since it was assigned"
         desk.raise_incident(
             tx,
             Finding(
@@ -94,7 +95,7 @@ class Supervision:
                 need=hub_need(hub_id),
                 reason=f"nothing was heard of hub {hub_id} {since}",
                 zone=tx.site.hubs[hub_id].zone,
-                occurred_at=hub.last_seen_at or hub.assigned_at,
+                occurred_at=seen_at or hub.assigned_at,
                 hub_id=hub_id,
                 unprotected=residents,
             ),
@@ -110,7 +111,8 @@ class Supervision:
         hub = tx.connection.execute(sa.select(hubs).where(hubs.c.hub_id == device.hub)).one_or_none()
         interval = dt.timedelta(seconds=tx.site.supervision_s(device))
         never = dt.timedelta(seconds=tx.site.site.supervision.never_seen_s)
-        deadline = row.last_seen_at + interval if row.last_seen_at else row.assigned_at + never
+        seen_at = self._presence.heard_at("device", device_id, row.last_seen_at)
+        deadline = seen_at + interval if seen_at else row.assigned_at + never
         if hub is not None and hub.heard_since:
             # It could not be heard while its hub was not.
             deadline = max(deadline, hub.heard_since + min(interval, never))
@@ -120,7 +122,7 @@ class Supervision:
             return
         if not self._over(tx, deadline, interval, DEVICE, device_id):
             return
-        since = f"since {row.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if row.last_seen_at else "since it was assigned"
+        since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "since it was assigned"
         desk.raise_incident(
             tx,
             Finding(
@@ -130,7 +132,7 @@ class Supervision:
                 need=device_need(device_id),
                 reason=f"nothing was heard of device {device_id} {since}",
                 zone=tx.site.zone_of(device.hub, device.resident),
-                occurred_at=row.last_seen_at or row.assigned_at,
+                occurred_at=seen_at or row.assigned_at,
                 resident_id=device.resident,
                 device_id=device_id,
                 hub_id=device.hub,
@@ -166,6 +168,9 @@ class Supervision:
 
     def _over(self, tx: Tx, deadline: dt.datetime, interval: dt.timedelta, kind: str, subject: str) -> bool:
         """Tell whether a deadline passed while the centre listened; else look again when it could have."""
+        if self._presence.stood_still(tx.now.utc):
+            clockwork.schedule(tx, tx.now.utc + WAKING, kind, subject)
+            return False
         listening = self._presence.listening_since or tx.now.utc
         deadline = max(deadline, listening + interval)
         over = deadline <= tx.now.utc

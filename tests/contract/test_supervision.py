@@ -98,6 +98,54 @@ async def test_a_deaf_centre_blames_nobody_and_reports_itself(desk: DeskCentre) 
     assert [row.kind for row in await desk.incidents() if row.kind == Kind.HUB_LOST] == [Kind.HUB_LOST]
 
 
+async def frozen(desk: DeskCentre, seconds: float) -> None:
+    """Stop the centre; what wakes first is the list of what is due."""
+    desk.presence.awake(desk.clock.at)
+    desk.clock.go_on(seconds)
+    await desk.clockwork._round()
+    desk.presence.awake(desk.clock.at)
+    await desk.clockwork._round()
+
+
+async def awake(desk: DeskCentre, seconds: int) -> None:
+    """Let the centre live on."""
+    for _ in range(seconds):
+        await desk.pass_time(1)
+        desk.presence.awake(desk.clock.at)
+
+
+async def test_a_centre_that_was_frozen_reads_what_came_before_it_blames_anybody(desk: DeskCentre) -> None:
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    await frozen(desk, 120)
+    await awake(desk, 1)
+    assert await desk.incidents() == []
+    await heard(desk)
+    await awake(desk, 88)
+    assert await desk.incidents() == []
+
+
+async def test_a_hub_that_fell_silent_while_the_centre_was_frozen_is_reported_soon_after(desk: DeskCentre) -> None:
+    await heard(desk)
+    await desk.arm()
+    await frozen(desk, 120)
+    await awake(desk, 1)
+    assert await desk.incidents() == []
+    await awake(desk, 1)
+    assert [row.kind for row in await desk.incidents()] == [Kind.HUB_LOST]
+
+
+async def test_what_is_heard_and_not_written_yet_counts(desk: DeskCentre) -> None:
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    await desk.pass_time(89)
+    desk.presence.heard_hub("h-1", desk.clock.at)
+    await desk.pass_time(89)
+    assert await desk.incidents() == []
+    await desk.pass_time(1)
+    assert [row.kind for row in await desk.incidents()] == [Kind.HUB_LOST]
+
+
 async def test_deaf_for_too_long_is_one_incident_for_everybody(desk: DeskCentre) -> None:
     await desk.centre.transact(lambda tx: desk.supervision.deaf_due(tx, "centre"))
     (incident,) = await desk.incidents()

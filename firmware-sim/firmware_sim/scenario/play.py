@@ -69,6 +69,7 @@ class Player:
         self._answered: set[int] = set()
         self._visited: set[int] = set()
         self._incidents = 0
+        self._breathless = False  # what came last is not written down yet
         self._unsure = 0  # how many faults of frames there are just now
         self.store = Store(town.store_path)
         self.hands = self._hands
@@ -186,13 +187,17 @@ class Player:
 
     async def _breathe(self) -> None:
         """Let the short waits end that are between what came and what is written down of it."""
-        if not self._watch.news():
+        self._breathless |= self._watch.news()
+        if not self._breathless:
             return
         for longest_s in _BREATHS_S:
             breath_s = min(longest_s, self._next_s() - self._leaps.now_s())
             if breath_s > 0:
                 await self._leaps.leap(breath_s, self._town.leaping())
                 await self._settle(0)
+            if breath_s < longest_s:
+                return  # something happens first; what was not written down yet is not to be leapt over then
+        self._breathless = False
 
     async def _settle(self, steps: int) -> None:
         """Wait until nothing is under way; take at least so many small steps of time."""
