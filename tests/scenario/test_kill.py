@@ -138,8 +138,10 @@ class Run:
         """Tell whether the dispensers were answered and the centre has stored what was accepted."""
         if len(self.records()) < len(DISPENSERS) * RECORDS_EACH or self.accepted - self.stored():
             return False
+        # Not by NOT IN: a message about no incident, such as one to a shift, would make that true of nothing.
         unsent = (
-            "select count(*) from incidents where id not in (select incident_id from messages where sent_at > 0)"
+            "select count(*) from incidents where not exists"
+            " (select 1 from messages where incident_id = incidents.id and sent_at > 0)"
         )
         if self._chain.rows(unsent) != [(0,)]:
             return False
