@@ -190,8 +190,7 @@ class SimCentre:
                     released = True
                 await self._until_due()
                 await self._clockwork._round()
-            except TransientError:  # keep_running() begins the loop anew
-                released = False
+            except TransientError:  # keep_running() begins the loop anew, which releases nothing twice
                 await asyncio.sleep(_AGAIN_S)
 
     async def _until_due(self) -> None:

@@ -76,7 +76,9 @@ class Invariants:
         if channel != "fyi" and state != "alerting" and self._world.now - since > _AT_ONCE_S:
             self._world.breaks(f"message {message_id} leaves for incident {number}, which is {state}")
         leased_by = self._world.database.rows(_LEASED_BY, str(message_id))
-        if leased_by != [(centre,)]:
+        # Withdrawn within that half second: whoever took the incident and whoever hands this over woke together.
+        withdrawn = not leased_by and state != "alerting"
+        if leased_by != [(centre,)] and not withdrawn:
             self._world.breaks(f"message {message_id} leaves from {centre}, which has no lease of it")
 
     def heard(self, keyed: Keyed) -> None:
