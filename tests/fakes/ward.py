@@ -6,13 +6,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from hub.central import clockwork
 from hub.central.centre import Centre
 from hub.central.incidents import desk
+from hub.central.notify.attempts import RECEIPT, SEND
 from hub.central.notify.channels.base import Accepted, Capability, Hook, Outgoing, Reply, Told
+from hub.central.notify.pipeline import Sender
 from hub.central.site.directory import Directory
 from hub.central.site.model import Language, Phone, Plan, Resident, Settings, Shift, Site, Step, Zone
 from hub.central.store.engine import Store
-from hub.central.store.tables import messages
+from hub.central.store.tables import due, messages
 from hub.domain.clock import UTC, Now
 from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError
@@ -126,3 +129,22 @@ class ObedientProvider:
 
     async def close(self) -> None:
         pass
+
+
+async def carry_out(centre: Centre, sender: Sender) -> None:
+    """Let a clockwork of its own carry out what a dead centre had leased, until nothing waits to leave."""
+    changed = asyncio.Event()
+    centre.follow(lambda _effects: changed.set())
+    work = clockwork.Clockwork(
+        centre,
+        dict.fromkeys(("incident.step", RECEIPT), lambda _tx, _subject: None),
+        {SEND: lambda subject: sender.start(int(subject))},
+    )
+    loop = asyncio.create_task(work.run())
+    left = sa.select(due.c.id).where(due.c.kind == SEND)
+    async with asyncio.timeout(20):
+        while await centre.store.read(lambda c: c.execute(left).first()) is not None:
+            await changed.wait()
+            changed.clear()
+    loop.cancel()
+    await sender.close()

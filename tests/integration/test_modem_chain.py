@@ -20,20 +20,11 @@ from hub.central.notify.channels.base import Listening, Outgoing
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
 from hub.central.store.tables import attempts, incidents, messages, replies
-from hub.domain.clock import Now, boottime
 from hub.domain.errors import PermanentError, RefusedError, TransientError
+from tests.fakes.mortal import Hasty
 from tests.fakes.ward import DUTY, LEADER, START, STRANGER, HandClock, ObedientProvider, open_centre, raised
 
-# Seconds of the modem's in one of ours: its waits are long.
-HASTE = 20.0
 SPECS = {"device": [{"name": "modem", "kind": "gsm.modem", "port": "gsm"}]}
-
-
-class Hasty(HandClock):
-    """Its instants stand still, its seconds run."""
-
-    def now(self) -> Now:
-        return Now(self.utc, boottime() * HASTE)
 
 
 class Chain:

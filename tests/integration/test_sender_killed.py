@@ -28,15 +28,14 @@ from hub.central.notify import outbox
 from hub.central.notify.channels import kinds
 from hub.central.notify.channels.base import Subscription
 from hub.central.notify.channels.webpush import new_key
-from hub.central.notify.outbox import RECEIPT, SEND
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
-from hub.central.store.tables import attempts, due, messages, push_subscriptions
+from hub.central.store.tables import attempts, messages, push_subscriptions
 from tests.fakes import mortal
 from tests.fakes.push import CONTACT, provider, push_service, subscribed
 from tests.fakes.serving import serving
 from tests.fakes.smtp import MailServer
-from tests.fakes.ward import DUTY, START, open_centre, raised
+from tests.fakes.ward import DUTY, START, carry_out, open_centre, raised
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -185,22 +184,8 @@ async def taken_over(
     centre.owner = "centre-2"
     way = mortal.make(account)
     sender = Sender(centre, Ways([way]), lambda _name: mortal.HOOKS)
-    changed = asyncio.Event()
-    centre.follow(lambda _effects: changed.set())
-    work = clockwork.Clockwork(
-        centre,
-        dict.fromkeys(("incident.step", RECEIPT), lambda _tx, _subject: None),
-        {SEND: lambda subject: sender.start(int(subject))},
-    )
-    left = sa.select(due.c.id).where(due.c.kind == SEND)
     async with mortal.listening(centre, way):
-        loop = asyncio.create_task(work.run())
-        async with asyncio.timeout(20):
-            while await centre.store.read(lambda c: c.execute(left).first()) is not None:
-                await changed.wait()
-                changed.clear()
-        loop.cancel()
-        await sender.close()
+        await carry_out(centre, sender)
     await way.close()
     query = sa.select(messages.c.state, attempts.c.state.label("attempt")).join(attempts)
     rows = await centre.store.read(lambda c: c.execute(query.where(messages.c.id == message_id)).all())

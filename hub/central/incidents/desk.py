@@ -202,7 +202,8 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
         engine.past_taker(tx, record.get(tx, row.id), "it was pressed again")
     elif finding.severity > row.severity:
         engine.again(tx, record.get(tx, row.id), "it became more severe", Because.REPORTED)
-    fyi.tell(tx, record.get(tx, row.id), "raised", above=row.severity)
+    if finding.severity > row.severity:
+        fyi.tell(tx, record.get(tx, row.id), "raised", above=row.severity)
 
 
 def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note: str) -> None:

@@ -44,8 +44,7 @@ def queue(tx: Tx, incident_id: int | None, target: Target, text: str, position: 
         plan_round=position.round,
         plan_step=position.step,
     )
-    clockwork.lease_new(tx, SEND, str(message_id))
-    tx.effects.outgoing.append(message_id)
+    _leave(tx, message_id)
     return message_id
 
 
@@ -80,8 +79,7 @@ def inform(tx: Tx, incident_id: int, zone: str, name: str, text: str) -> int:
 def send_now(tx: Tx, message_id: int) -> None:
     """Let a message leave right after the commit."""
     clockwork.unschedule(tx, SEND, str(message_id))
-    clockwork.lease_new(tx, SEND, str(message_id))
-    tx.effects.outgoing.append(message_id)
+    _leave(tx, message_id)
 
 
 def answer(tx: Tx, phone: str, number: str, text: str) -> int:
@@ -105,9 +103,13 @@ def answer(tx: Tx, phone: str, number: str, text: str) -> int:
         plan_round=-1,
         plan_step=-1,
     )
+    _leave(tx, message_id)
+    return message_id
+
+
+def _leave(tx: Tx, message_id: int) -> None:
     clockwork.lease_new(tx, SEND, str(message_id))
     tx.effects.outgoing.append(message_id)
-    return message_id
 
 
 def _write(tx: Tx, **columns: object) -> int:

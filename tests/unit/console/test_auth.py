@@ -1,7 +1,6 @@
 """Accounts, sessions and the throttle."""
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -30,15 +29,6 @@ PASSWORD = "fjord og fjell 7"
 
 def later(seconds: float) -> Now:
     return Now(NOW.utc + dt.timedelta(seconds=seconds), NOW.mono + seconds)
-
-
-@pytest.fixture
-def connection() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("sqlite://")
-    tables.metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def test_a_password_is_stored_hashed_and_found_again(connection: sa.Connection) -> None:

@@ -1,7 +1,6 @@
 """Who has the phone, as the page of shifts reads it: now, next, in the days to come, and where nobody has it."""
 
 import datetime as dt
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -11,7 +10,6 @@ from hub.central.console import duty, scene
 from hub.central.console.duty import Duty, ZoneDuty
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
-from hub.central.store import tables
 from hub.domain.clock import UTC, Now
 from tests.fakes.site import SITE
 
@@ -42,15 +40,6 @@ reason = "cover"
 assert ALL_DAY in SITE
 SHIFTS = SITE.replace(ALL_DAY, LAID, 1) + OVERRIDE
 TUESDAY = dt.datetime(2026, 11, 24, 9, 30, tzinfo=UTC)  # 10:30 in Oslo
-
-
-@pytest.fixture
-def connection() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("sqlite://")
-    tables.metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def zone(connection: sa.Connection, document: str = SHIFTS, at: dt.datetime = TUESDAY) -> ZoneDuty:

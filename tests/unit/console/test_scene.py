@@ -2,7 +2,6 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -40,15 +39,6 @@ def test_people_and_decisions_are_shown_and_the_rest_is_a_tap_away() -> None:
 
 def test_what_adds_nothing_is_not_offered() -> None:
     assert scene.timeline((line("opened", "centre"),)).everything == ()
-
-
-@pytest.fixture
-def connection() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("sqlite://")
-    tables.metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def heard(connection: sa.Connection, *, hub: dt.datetime | None, device: dt.datetime | None, online: bool) -> None:

@@ -1,9 +1,7 @@
 """What is switched off, as pages read it: whose it is, what it means, and what it concerns."""
 
 import datetime as dt
-from collections.abc import Iterator
 
-import pytest
 import sqlalchemy as sa
 
 from hub.central.console import upkeep
@@ -15,15 +13,6 @@ from tests.fakes.site import site
 AT = dt.datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 HOUR = dt.timedelta(hours=1)
 SITE = Directory(site(), 1)
-
-
-@pytest.fixture
-def connection() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("sqlite://")
-    tables.metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def put(connection: sa.Connection, kind: str, subject: str, reason: str, *, hours: int, since: int = -1) -> None:

@@ -1,10 +1,8 @@
 """The order of the board, and which message stands for a phone."""
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from hub.central.incidents import view
@@ -13,15 +11,6 @@ from hub.central.store import tables
 from hub.domain.clock import UTC
 
 AT = dt.datetime(2026, 11, 21, 2, 10, tzinfo=UTC)
-
-
-@pytest.fixture
-def connection() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("sqlite://")
-    tables.metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def incident(connection: sa.Connection, number: int, **more: Any) -> None:

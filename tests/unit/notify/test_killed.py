@@ -4,7 +4,6 @@ A kill is an exception that nobody catches, raised in the process at the step; w
 centre takes over from that alone.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from hub.central.centre import Centre, Tx
 from hub.central.escalation.plan import Position, Target
 from hub.central.notify import outbox
 from hub.central.notify.channels.base import Accepted, Outgoing
-from hub.central.notify.outbox import SEND
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
-from hub.central.store.tables import attempts, due, messages
+from hub.central.store.tables import attempts, messages
 from hub.domain.errors import TransientError
-from tests.fakes.ward import HandClock, ObedientProvider, open_centre, raised
+from tests.fakes.ward import HandClock, ObedientProvider, carry_out, open_centre, raised
 
 CHANNELS = ("sms", "voice", "push", "email", "fyi")
 
@@ -143,26 +141,6 @@ def sender_of(centre: Centre, posts: Sequence[Post]) -> Sender:
     return Sender(centre, Ways(posts), lambda provider: f"http://127.0.0.1/hooks/{provider}/secret")
 
 
-async def taken_over(centre: Centre, posts: Sequence[Post]) -> None:
-    """Let a clockwork of its own carry out what the dead centre had leased."""
-    sender = sender_of(centre, posts)
-    changed = asyncio.Event()
-    centre.follow(lambda _effects: changed.set())
-    work = clockwork.Clockwork(
-        centre,
-        {"incident.step": lambda _tx, _subject: None},
-        {SEND: lambda subject: sender.start(int(subject))},
-    )
-    loop = asyncio.create_task(work.run())
-    left = sa.select(due.c.id).where(due.c.kind == SEND)
-    async with asyncio.timeout(20):
-        while await centre.store.read(lambda c: c.execute(left).first()) is not None:
-            await changed.wait()
-            changed.clear()
-    loop.cancel()
-    await sender.close()
-
-
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
 async def test_killed(
     tmp_path: Path,
@@ -187,7 +165,7 @@ async def test_killed(
     clock.move(clockwork.LEASE.total_seconds() + 1)
     centre = open_centre(tmp_path, clock)
     centre.owner = "centre-2"
-    await taken_over(centre, alive)
+    await carry_out(centre, sender_of(centre, alive))
     made = await centre.store.read(
         lambda c: c.execute(
             sa.select(messages.c.id, messages.c.state, attempts.c.state.label("attempt"))

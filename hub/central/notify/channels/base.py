@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import msgspec
 
 from hub.domain.clock import Clock
+from hub.domain.errors import MalformedError
 
 
 class Capability(StrEnum):
@@ -230,6 +231,27 @@ class Provider(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+class Hookless:
+    """What providers share that never call us, and keep nothing open between two messages."""
+
+    name: str
+
+    def hook(self, hook: Hook) -> tuple[Told, ...]:
+        """Refuse: there is nobody who would call.
+
+        Raises:
+            MalformedError: Always.
+        """
+        raise MalformedError(f"{self.name} has no hook {hook.what!r}")
+
+    def reply(self, _hook: Hook, _told: tuple[Told, ...], _text: str) -> Reply:
+        """Answer nothing."""
+        return Reply(b"")
+
+    async def close(self) -> None:
+        """Do nothing."""
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ import aiosmtplib
 import msgspec
 
 from hub.central.notify.channels import http
-from hub.central.notify.channels.base import Accepted, Capability, Hook, Outgoing, Reply, Told
+from hub.central.notify.channels.base import Accepted, Capability, Hookless, Outgoing
 from hub.domain.clock import wall_time
 from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedError, TransientError
 
@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sender: str
 
 
-class Email:
+class Email(Hookless):
     """E-mail through one server.
 
     Args:
@@ -111,21 +111,6 @@ class Email:
             # It has the mail or it has not: a farewell that is not answered changes nothing.
             server.close()
         return Accepted(mail["Message-ID"])
-
-    def hook(self, hook: Hook) -> tuple[Told, ...]:
-        """Refuse: a mail server calls nobody.
-
-        Raises:
-            MalformedError: Always.
-        """
-        raise MalformedError(f"{NAME} has no hook {hook.what!r}")
-
-    def reply(self, _hook: Hook, _told: tuple[Told, ...], _text: str) -> Reply:
-        """Answer nothing."""
-        return Reply(b"")
-
-    async def close(self) -> None:
-        """Nothing stays open between two mails."""
 
 
 def make(settings: Settings, _hooks: str) -> Email:

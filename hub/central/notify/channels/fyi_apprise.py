@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from hub.central.notify.channels import http
-from hub.central.notify.channels.base import Accepted, Capability, Hook, Outgoing, Reply, Told
+from hub.central.notify.channels.base import Accepted, Capability, Hookless, Outgoing
 from hub.central.notify.message import FYI
 from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
 
@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     urls: dict[str, str]
 
 
-class Apprise:
+class Apprise(Hookless):
     """Messages for information, each to one service.
 
     Args:
@@ -102,21 +102,6 @@ class Apprise:
         # Not asyncio's own threads: the end of the process would wait for those.
         threading.Thread(target=hand_over, name=NAME, daemon=True).start()
         return taken
-
-    def hook(self, hook: Hook) -> tuple[Told, ...]:
-        """Refuse: nobody calls about these.
-
-        Raises:
-            MalformedError: Always.
-        """
-        raise MalformedError(f"{NAME} has no hook {hook.what!r}")
-
-    def reply(self, _hook: Hook, _told: tuple[Told, ...], _text: str) -> Reply:
-        """Answer nothing."""
-        return Reply(b"")
-
-    async def close(self) -> None:
-        """Nothing stays open between two messages."""
 
 
 def make(settings: Settings, _hooks: str) -> Apprise:

@@ -25,17 +25,16 @@ from hub.central.notify.channels import http
 from hub.central.notify.channels.base import (
     Accepted,
     Capability,
-    Hook,
+    Hookless,
     Inbound,
     Outgoing,
     ReceiptStatus,
-    Reply,
     Report,
     Tell,
     Told,
 )
 from hub.domain.clock import Clock, Now
-from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedError, TransientError
+from hub.domain.errors import HubError, PermanentError, RefusedError, TransientError
 
 if TYPE_CHECKING:
     from hub.wire.serial_line import SerialLine
@@ -68,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     baud: int = 115200
 
 
-class GsmModem:
+class GsmModem(Hookless):
     """Texts through a modem.
 
     Args:
@@ -121,21 +120,6 @@ class GsmModem:
         finally:
             self._waiting.pop(ref, None)
         return Accepted(ref)
-
-    def hook(self, hook: Hook) -> tuple[Told, ...]:
-        """Refuse: a modem calls nobody.
-
-        Raises:
-            MalformedError: Always.
-        """
-        raise MalformedError(f"{NAME} has no hook {hook.what!r}")
-
-    def reply(self, _hook: Hook, _told: tuple[Told, ...], _text: str) -> Reply:
-        """Answer nothing."""
-        return Reply(b"")
-
-    async def close(self) -> None:
-        """Nothing is open but while it listens."""
 
     async def listen(self, tell: Tell, clock: Clock) -> None:
         """Work the modem without end; a port that vanishes is opened again when it is back."""
