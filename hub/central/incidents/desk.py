@@ -11,7 +11,6 @@ from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
 from hub.central.maintenance import holding
 from hub.central.notify import fyi
-from hub.central.store import sql
 from hub.central.store.tables import incidents
 from hub.central.texts import Because
 from hub.domain.codes import Kind
@@ -20,7 +19,7 @@ from hub.domain.errors import RefusedError
 CENTRE = "centre"
 
 # Made once: to make a statement takes longer than to ask it.
-_OPEN = incidents.insert()
+_OPEN = incidents.insert().returning(*incidents.c)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +144,7 @@ def add_note(tx: Tx, need: str, detail: str, observation_id: int | None = None) 
 
 
 def _open(tx: Tx, finding: Finding) -> int:
-    result = tx.connection.execute(
+    row = tx.connection.execute(
         _OPEN,
         {
             "incident_class": finding.incident_class,
@@ -171,16 +170,14 @@ def _open(tx: Tx, finding: Finding) -> int:
             "test_id": finding.test_id,
             "test_phone": finding.test_phone,
         },
-    )
-    number = sql.new_id(result)
-    record.link(tx, number, finding.observation_id)
-    record.note(tx, number, "opened", CENTRE, finding.reason)
+    ).one()
+    record.link(tx, row.id, finding.observation_id)
+    record.note(tx, row.id, "opened", CENTRE, finding.reason)
     if finding.incident_class == "care" and not finding.test:
-        service.say_untested(tx, number, finding.device_id)
-    row = record.get(tx, number)
+        service.say_untested(tx, row.id, finding.device_id)
     engine.start(tx, row)
     fyi.tell(tx, row, "raised")
-    return number
+    return int(row.id)
 
 
 def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:

@@ -100,7 +100,8 @@ def fyi_text(site: Directory, incident: sa.Row[Any], now: dt.datetime, event: st
 
 def _others(language: str, numbers: Sequence[int], width: int) -> str:
     """Return what is open besides, as many whole numbers as fit; empty when not even their count does."""
-    for kept in range(len(numbers), -1, -1):
+    # A number takes two characters at least, with its space: of a thousand only the first few can have room.
+    for kept in range(min(len(numbers), width // 2), -1, -1):
         rest = len(numbers) - kept
         words = [*map(str, numbers[:kept]), *([f"+{rest}"] if rest else [])]
         text = render(language, "alert.others", numbers=" ".join(words)) if words else ""

@@ -31,7 +31,8 @@ def plain(text: str) -> str:
 
 def join(names: Sequence[str], width: int) -> str:
     """Return names with a blank between, as many as ``width`` characters hold, then ``+n`` for the rest."""
-    for kept in range(len(names), 0, -1):
+    # A name takes two characters at least, with its blank: of a thousand only the first few can have room.
+    for kept in range(min(len(names), width // 2 + 1), 0, -1):
         rest = len(names) - kept
         text = " ".join([*names[:kept], *([f"+{rest}"] if rest else [])])
         if len(text) <= width:

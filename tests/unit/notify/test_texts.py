@@ -204,3 +204,12 @@ def test_sami_letters_keep_their_likeness() -> None:
 @given(st.lists(names, max_size=20), st.integers(10, 160))
 def test_joined_names_never_outgrow_their_room(several: list[str], width: int) -> None:
     assert len(gsm.join(several, width)) <= width
+
+
+def test_of_a_hundred_thousand_only_those_that_may_fit_are_looked_at() -> None:
+    many = range(1, 100_001)
+    names = [f"r-{number}" for number in many]
+    assert gsm.join(names, 20) == "r-1 r-2 r-3 +99997"
+    text = alert_text(SITES["nb"], incident(), START, others=many)
+    assert " Også åpne: 1 2 3 4 5 " in text
+    assert gsm.fits(text)
