@@ -37,6 +37,7 @@ _HAPPENED: dict[sa.Table, tuple[str, ...]] = {
     tables.outages: ("since",),
     tables.commands: ("asked_at",),
     tables.rounds: ("started_at",),
+    tables.push_subscriptions: ("created_at",),
 }
 
 

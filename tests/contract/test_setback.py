@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from hub.central import dose, setback
 from hub.central.centre import Centre
 from hub.central.escalation import engine
+from hub.central.notify.channels.base import Subscription
 from hub.central.notify.outbox import SEND
+from hub.central.push import subscriptions
 from hub.central.store import mark
-from hub.central.store.tables import cursors, due, incidents
+from hub.central.store.tables import cursors, due, incidents, push_subscriptions
 from hub.domain.clock import SteadyClock
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
@@ -146,6 +148,8 @@ async def test_a_clock_that_was_ahead_is_believed_when_a_daemon_vouches(ward: Wa
     await ward.begin_again()  # it was believed, as a clock that shows more is
     event = ward.desk.event("pendant-1", Kind.FALL_DETECTED, at=ward.clock.now().utc, seq=9)
     await ward.desk.keep(event)
+    browser = Subscription(id=0, endpoint="https://push.example/1", p256dh="", auth="")
+    await ward.centre.transact(lambda tx: subscriptions.ask(tx, "nord-1-duty", browser, "user:kari-test"))
     await ward.look()
     before = await ward.waits_s()
     ward.machine.wall -= ahead_s
@@ -156,6 +160,8 @@ async def test_a_clock_that_was_ahead_is_believed_when_a_daemon_vouches(ward: Wa
     assert {key: after[key] for key in before} == pytest.approx(before, abs=0.01)
     rows = await ward.desk.incidents()
     assert all(row.opened_at <= ward.clock.now().utc for row in rows)
+    (asked,) = await ward.desk.rows(push_subscriptions)
+    assert asked.created_at <= ward.clock.now().utc  # its code lasts no longer
     (told,) = [row for row in rows if row.kind == Kind.CENTRE_CLOCK_JUMPED]
     assert f"ahead by {ahead_s:.0f} s" in told.reason
     await ward.begin_again()  # once is enough

@@ -96,6 +96,7 @@ async def test_what_is_odd_is_refused_and_changes_nothing(console: Console) -> N
         }.items():
             answer = await client.post("/maintenance", data=WANTED | {odd: "x"})
             assert (answer.status_code, sentence in answer.text) == (409, True)
+            assert 'href="/?lang=en"' in answer.text
         for field, value in (("hours", "0"), ("hours", "721"), ("hours", "x"), ("kind", "zone"), ("kind", "x")):
             assert (await client.post("/maintenance", data=WANTED | {field: value})).status_code == 400
         answer = await client.post("/maintenance/7/end")

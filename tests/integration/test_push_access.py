@@ -66,7 +66,7 @@ async def test_it_is_switched_on_and_off(console: Console, service: PushService)
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"phone": "nobody"}, "no phone"),
+        ({"phone": "nobody"}, "det er ingen telefon nobody her"),
         ({"phone": ""}, "no phone"),
         ({"endpoint": ""}, "endpoint"),
         ({"endpoint": "https://169.254.169.254/latest/meta-data"}, "no public name"),
@@ -82,6 +82,7 @@ async def test_what_does_not_fit_is_refused_in_words(
         answer = await client.post("/push/subscriptions", data=form(console, service) | changed)
         assert answer.status_code == 409
         assert said in answer.text
+        assert 'href="/push?lang=en"' in answer.text  # the language can be chosen there too
     assert await count(console) == 0
     assert await console.desk.rows(messages) == []
 

@@ -37,7 +37,7 @@ def answer(request: Request, code: int, sentence: str = "", headers: dict[str, s
     sentence = sentence or words(f"error.{known}")
     if _is_program(request):
         return JSONResponse({"error": sentence}, code, headers)
-    page = written_for.page("error.html", sentence=sentence)
+    page = written_for.page("error.html", at="" if request.method == "GET" else "/", sentence=sentence)
     return HTMLResponse(page, code, headers)
 
 

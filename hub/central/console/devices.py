@@ -71,6 +71,7 @@ async def _page(
     page = written_for.page(
         "device.html",
         here="hubs",
+        at=f"/devices/{device_id}",
         device=site.devices[device_id],
         scene=shown,
         phones=[phone.id for phone in site.site.phones if route.can_be_told(phone)],

@@ -152,7 +152,13 @@ async def _story(of: Services, number: int) -> view.Story:
 
 
 def _incident_page(request: Request, written_for: Reader, story: view.Story, refusal: str = "") -> Response:
-    page = written_for.page("incident.html", incident=story.incident, scene=scene.incident(story), refusal=refusal)
+    page = written_for.page(
+        "incident.html",
+        at=f"/incidents/{story.incident.id}",
+        incident=story.incident,
+        scene=scene.incident(story),
+        refusal=refusal,
+    )
     return respond(request, page, status.HTTP_409_CONFLICT if refusal else status.HTTP_200_OK)
 
 

@@ -147,6 +147,13 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         text = environment().get_template(template).render(r=self, t=self.words, **values)
         return Markup(text)  # noqa: S704 - the template has escaped it
 
-    def page(self, template: str, *, here: str = "", **values: Any) -> Markup:  # noqa: ANN401 - the same
-        """Return a whole page; ``here`` names its entry in the menu."""
-        return self.render(template, here=here, languages=LANGUAGES, **values)
+    def page(self, template: str, *, here: str = "", at: str = "", **values: Any) -> Markup:  # noqa: ANN401 - the same
+        """Return a whole page.
+
+        Args:
+            template: Which.
+            here: Its entry in the menu.
+            at: Its address, where it may answer a form that was sent to another.
+            values: What the template takes.
+        """
+        return self.render(template, here=here, at=at, languages=LANGUAGES, **values)

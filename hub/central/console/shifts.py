@@ -44,6 +44,7 @@ async def _page(request: Request, of: Services, written_for: Reader, refusal: st
     page = written_for.page(
         "shifts.html",
         here="shifts",
+        at="/shifts",
         scene=shown,
         refusal=written_for.words("refused.other", sentence=written_for.said(refusal)) if refusal else "",
     )

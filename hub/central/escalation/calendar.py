@@ -20,7 +20,7 @@ class DayOff(NamedTuple):
 
 
 class Calendar:
-    """The public holidays of one country, a year at a time.
+    """The public holidays of one country, a year at a time, by their names in its own language.
 
     Args:
         country: ISO 3166-1 code of two letters.
@@ -33,6 +33,8 @@ class Calendar:
         if len(country) != 2 or country not in holidays.list_supported_countries():
             raise MalformedError(f"country {country!r}: write its two letters, such as NO")
         self._country = country
+        # Else the library takes the language of the process: each centre would have another.
+        self._language = holidays.country_holidays(country).default_language
         self._years: dict[int, dict[dt.date, str]] = {}
 
     def holiday(self, date: dt.date) -> str | None:
@@ -40,7 +42,7 @@ class Calendar:
         days = self._years.get(date.year)
         if days is None:
             # One object for each year: the library fills a shared one while another thread already asks it.
-            days = dict(holidays.country_holidays(self._country, years=date.year))
+            days = dict(holidays.country_holidays(self._country, years=date.year, language=self._language))
             self._years[date.year] = days
         return days.get(date)
 

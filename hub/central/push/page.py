@@ -81,7 +81,8 @@ async def ask(request: Request, of: Of, session: SignedIn, asked: Annotated[Aske
             lambda tx: subscriptions.ask(tx, asked.phone, browser, session.actor), urgent=True
         )
     except (MalformedError, RefusedError) as error:
-        return await _page(request, of, written_for, written_for.words("push.refused", sentence=error))
+        sentence = written_for.said(str(error))
+        return await _page(request, of, written_for, written_for.words("push.refused", sentence=sentence))
     return _to_page()
 
 
@@ -120,6 +121,7 @@ async def _page(request: Request, of: Services, written_for: Reader, refusal: st
     page = written_for.page(
         "push.html",
         here="push",
+        at="/push",
         public_key=provider.public_key,
         rows=await of.centre.store.read(lambda connection: subscriptions.listed(connection, now)),
         phones=[phone.id for phone in site.site.phones if subscriptions.can_have(phone)],

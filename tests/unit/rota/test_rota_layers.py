@@ -4,11 +4,10 @@ import datetime as dt
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import holidays
 import msgspec
 import pytest
 
-from hub.central.escalation.calendar import DayOff
+from hub.central.escalation.calendar import Calendar, DayOff
 from hub.central.escalation.rota import Rota
 from hub.central.escalation.rota_layers import shifts_of, weekly_rule
 from hub.central.site.model import Site, WeeklyRule
@@ -84,7 +83,7 @@ def test_a_local_half_day_does_not_shorten_a_public_holiday() -> None:
     of = rota(holidays=[{"date": "2026-12-25", "name": "half", "from": "12:00"}])
     assert phones(of, "2026-12-25T09:00") == ["watch"]
     christmas = dt.date(2026, 12, 25)
-    assert of.day_off(christmas) == DayOff(0, holidays.country_holidays("NO")[christmas])
+    assert of.day_off(christmas) == DayOff(0, "Første juledag")
 
 
 @pytest.mark.parametrize("times", [("12:00", "10:00"), ("10:00", "12:00")])
@@ -194,3 +193,13 @@ def test_the_29th_of_february_is_a_day_like_others() -> None:
 def test_a_row_that_cannot_be_read_is_refused(tables: dict[str, Any], complaint: str) -> None:
     with pytest.raises(MalformedError, match=complaint):
         rota(**tables)
+
+
+@pytest.mark.parametrize(
+    ("country", "name"), [("NO", "Første juledag"), ("SE", "Juldagen"), ("GB", "Christmas Day")]
+)
+def test_a_holiday_has_one_name_in_whatever_language_the_process_runs(
+    country: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "en_US")
+    assert Calendar(country).holiday(dt.date(2026, 12, 25)) == name
