@@ -33,7 +33,8 @@ class Played(NamedTuple):
 
 
 @cache
-def _database() -> Database:
+def database() -> Database:
+    """Return the one of this process."""
     return Database()
 
 
@@ -48,7 +49,7 @@ def play(seed: int) -> Played:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # a seed is full of failures that are meant
     try:
-        world = World(_database(), script.write(seed), seed)
+        world = World(database(), script.write(seed), seed)
         loop.run(world.play())
     finally:
         logging.disable(before)

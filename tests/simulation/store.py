@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 
 from hub.central.store.migrate import upgrade
 from hub.central.watch.waiting import Waiting
+from tests.simulation import direct
 
 T = TypeVar("T")
 
@@ -26,7 +27,13 @@ class Watch(Protocol):
 
 
 class Database:
-    """One database in memory; :meth:`begin_anew` brings it back to an empty one of the newest schema."""
+    """One database in memory; :meth:`begin_anew` brings it back to an empty one of the newest schema.
+
+    Attributes:
+        raw: SQLite's own connection.
+        whole: SQLAlchemy's, which production has.
+        connection: What stands for that one here, to be quicker.
+    """
 
     def __init__(self) -> None:
         self.raw = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -36,7 +43,8 @@ class Database:
         upgrade(engine)
         self._empty = self.raw.serialize()
         self.raw.execute("PRAGMA foreign_keys=ON")
-        self.connection = engine.connect()
+        self.whole = engine.connect()
+        self.connection = cast("sa.Connection", direct.Connection(self.whole, self.raw))
 
     def begin_anew(self) -> None:
         """Forget everything."""

@@ -40,6 +40,12 @@ def test_a_seed_plays_the_same_run_to_the_last_line() -> None:
     assert [run.play(seed) for seed in (4, 7)] == [run.play(4), run.play(7)]
 
 
+def test_a_seed_plays_the_same_run_over_the_connection_of_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = [run.play(seed) for seed in range(20)]
+    monkeypatch.setattr(run.database(), "connection", run.database().whole)
+    assert [run.play(seed) for seed in range(20)] == quick
+
+
 def test_the_seeds_hold_what_the_simulation_is_about() -> None:
     scripts = [script.write(seed) for seed in range(200)]
     assert {len(one.offsets) for one in scripts} == {1, 2}
