@@ -36,7 +36,7 @@ _OPEN = "SELECT id, state, zone, incident_class, severity FROM incidents"
 _NEWS = "SELECT id, incident_id, event, actor, detail FROM incident_events WHERE id > ? ORDER BY id"
 _SENT = "SELECT message_id, provider, provider_ref, state FROM attempts WHERE provider_ref IS NOT NULL"
 _TAKEN = {"acknowledged", "on_the_way", "arrived"}
-_LEASED_BY = "SELECT leased_by FROM due WHERE kind = 'message.send' AND subject = ?"
+_LEASES = "SELECT CAST(subject AS INTEGER), leased_by FROM due WHERE kind = 'message.send'"
 _CALLED = """
 SELECT incidents.state, (messages.plan_round, messages.plan_step) = (incidents.plan_round, incidents.plan_step), at
 FROM messages JOIN incidents ON incidents.id = incident_id
@@ -55,6 +55,8 @@ class Invariants:
         self._changes = -1  # of the store when everything was looked at
         self._state: dict[int, tuple[str, float]] = {}  # of each incident, and since when
         self._opened: dict[int, float] = {}
+        self._leases: dict[int, str | None] = {}  # of each message that is to leave
+        self._let_go: dict[tuple[int, str | None], float] = {}  # when a lease was seen no longer
         self._round_s = functools.cache(world.script.round_s)
 
     def look(self) -> None:
@@ -64,6 +66,7 @@ class Invariants:
         changes = self._world.database.raw.total_changes
         if changes != self._changes:
             self._changes = changes
+            self._note_leases()
             self._next_actions()
             self._causes()
             self._deliveries()
@@ -75,10 +78,10 @@ class Invariants:
         state, since = self._state[number]
         if channel != "fyi" and state != "alerting" and self._world.now - since > _AT_ONCE_S:
             self._world.breaks(f"message {message_id} leaves for incident {number}, which is {state}")
-        leased_by = self._world.database.rows(_LEASED_BY, str(message_id))
-        # Withdrawn within that half second: whoever took the incident and whoever hands this over woke together.
-        withdrawn = not leased_by and state != "alerting"
-        if leased_by != [(centre,)] and not withdrawn:
+        # Within that half second it may be withdrawn: a receipt or a taker woke with the sender.
+        let_go = self._let_go.get((message_id, centre), -1.0)
+        withdrawn = message_id not in self._leases and self._world.now - let_go <= _AT_ONCE_S
+        if self._leases.get(message_id) != centre and not withdrawn:
             self._world.breaks(f"message {message_id} leaves from {centre}, which has no lease of it")
 
     def heard(self, keyed: Keyed) -> None:
@@ -113,6 +116,13 @@ class Invariants:
         for number, outcome in rows("SELECT id, outcome FROM incidents WHERE state = 'closed'"):
             if outcome is None:
                 world.breaks(f"incident {number} is closed without an outcome")
+
+    def _note_leases(self) -> None:
+        leases = dict(self._world.database.rows(_LEASES))
+        for message_id, centre in self._leases.items():
+            if leases.get(message_id) != centre:
+                self._let_go[message_id, centre] = self._world.now
+        self._leases = leases
 
     def _next_actions(self) -> None:
         rows = self._world.database.rows
