@@ -166,7 +166,9 @@ class SimCentre:
         """Look at the list again."""
         self._woken.set()
 
-    def _about_to_run(self) -> None:
+    def _about_to_run(self, process: Process) -> None:
+        if process is not self._process:
+            return  # what is left of one that was killed
         self._runs += 1
         if self._vulnerable() and self._freezes and self._runs >= self._freezes[0].run:
             self.freeze(self._freezes.pop(0).for_s)

@@ -24,13 +24,13 @@ class Process:
     """What stops and goes on as one, as by SIGSTOP and SIGCONT: all that was begun in its context.
 
     Args:
-        about_to_run: Called before each of its steps; it may stop the process just there.
+        about_to_run: Called with the process before each of its steps; it may stop it just there.
 
     Attributes:
         context: In which its tasks and timers are begun; what these begin belongs to it too.
     """
 
-    def __init__(self, about_to_run: Callable[[], None]) -> None:
+    def __init__(self, about_to_run: Callable[["Process"], None]) -> None:
         self._about_to_run = about_to_run
         self._held: list[_Held] | None = None
         self.context = copy_context()
@@ -43,7 +43,7 @@ class Process:
 
     def stop(self) -> None:
         """Stop: what would run from now on is held."""
-        self._held = []
+        self._held = self._held or []
 
     def go_on(self) -> None:
         """Go on, with everything that was held and in its order."""
@@ -55,7 +55,7 @@ class Process:
     def run(self, step: _Held) -> None:
         """Run a step now, or hold it."""
         if not self.stopped:
-            self._about_to_run()
+            self._about_to_run(self)
         if self._held is None:
             step.callback(*step.arguments)
         else:

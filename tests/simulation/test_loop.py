@@ -6,7 +6,7 @@ from tests.simulation import loop
 from tests.simulation.loop import Process
 
 
-def _nothing() -> None:
+def _nothing(_process: Process) -> None:
     pass
 
 
@@ -51,6 +51,7 @@ def test_what_a_process_begins_belongs_to_it() -> None:
         running, process = asyncio.get_running_loop(), Process(_nothing)
         await running.create_task(begins(), context=process.context)
         process.stop()
+        running.call_at(30, process.stop)  # which it is already: it keeps what is held
         running.call_at(60, process.go_on)
         await asyncio.sleep(61)
 
@@ -69,7 +70,7 @@ def test_a_process_is_asked_before_each_step_and_may_stop_just_there() -> None:
     async def play() -> None:
         steps = 0
 
-        def stop_at_the_third() -> None:
+        def stop_at_the_third(process: Process) -> None:
             nonlocal steps
             steps += 1
             if steps == 3:
