@@ -140,7 +140,7 @@ async def test_at_least_one_accepted_send(far: Far, tmp_path: Path) -> None:
         made = await taken_over(tmp_path, clock, far.account, message_id)
         assert far.accepted() > before, f"killed at step {steps}: no send was accepted"
         # A modem tells within this time that it was delivered, too.
-        assert {message for message, _ in made} <= {"sent", "delivered"}, f"killed at step {steps}"
+        assert {message for message, _ in made} in ({"sent"}, {"delivered"}), f"killed at step {steps}"
         assert "queued" not in {attempt for _, attempt in made}, f"killed at step {steps}"
         if code == 0:
             break

@@ -15,7 +15,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-Convert = Callable[[Any], Any] | None
+Convert = Callable[[Any], Any]
 
 _PLANS = "plans of the simulation"
 
@@ -23,15 +23,14 @@ _PLANS = "plans of the simulation"
 class _Value(NamedTuple):
     key: str | None  # what it is called by whoever executes the statement; ``None``: it is part of the statement
     fixed: Any
-    convert: Convert
+    convert: Convert | None
 
 
 class _Plan(NamedTuple):
     text: str
     values: tuple[_Value, ...]
-    columns: int
-    meta: SimpleResultMetaData
-    converts: tuple[tuple[int, Callable[[Any], Any]], ...]
+    meta: SimpleResultMetaData | None  # of its rows; ``None``: it has none
+    converts: tuple[tuple[int, Convert], ...]
 
 
 class Changed(NamedTuple):
@@ -56,11 +55,12 @@ class Connection:
 
     def execute(self, statement: Any, values: Values = None) -> Any:
         """Execute a statement."""
-        plan = _plan(statement, values, self.dialect)
-        done = plan and self._done(plan, values)
+        given = {} if values is None else values
+        plan = _plan(statement, given, self.dialect) if isinstance(given, Mapping) else None
+        done = plan and self._done(plan, given)
         if plan is None or done is None:
             return self._whole.execute(statement, values)
-        if not plan.columns:
+        if plan.meta is None:
             return Changed(done.rowcount, (done.lastrowid,))
         return IteratorResult(plan.meta, iter(_converted(done.fetchall(), plan.converts)))
 
@@ -72,26 +72,23 @@ class Connection:
         """Return the first value of each row."""
         return self.execute(statement, values).scalars()
 
-    def _done(self, plan: _Plan, values: Values) -> sqlite3.Cursor | None:
-        given = values if isinstance(values, Mapping) else {}
+    def _done(self, plan: _Plan, values: Any) -> sqlite3.Cursor | None:
         try:
-            return self._raw.execute(plan.text, [_given(value, given) for value in plan.values])
+            return self._raw.execute(plan.text, [_given(value, values) for value in plan.values])
         except sqlite3.Error:
             return None  # nothing was changed: the whole way raises what the centre knows
 
 
-def _plan(statement: Any, values: Values, dialect: Dialect) -> _Plan | None:
+def _plan(statement: Any, values: Mapping[str, Any], dialect: Dialect) -> _Plan | None:
     """Return how a statement is put to SQLite; ``None``: the whole way."""
     plans = statement.__dict__.get(_PLANS)
     if plans is None:
         # Most are made once, when a module is imported; one that is made each time never gets a plan.
         statement.__dict__[_PLANS] = {}
         return None
-    if values is not None and not isinstance(values, Mapping):
-        return None
-    keys = tuple(values or ())
+    keys = tuple(values)
     if keys not in plans:
-        plans[keys] = _made(statement, values or {}, dialect)
+        plans[keys] = _made(statement, values, dialect)
     plan: _Plan | None = plans[keys]
     return plan
 
@@ -113,8 +110,8 @@ def _made(statement: Any, values: Mapping[str, Any], dialect: Dialect) -> _Plan 
     columns = list(statement.exported_columns)
     made = [_impl(column.type, dialect).result_processor(dialect, None) for column in columns]
     converts = tuple((number, convert) for number, convert in enumerate(made) if convert is not None)
-    meta = SimpleResultMetaData([str(column.key) for column in columns])
-    return _Plan(written.statement, tuple(made_of), len(columns), meta, converts)
+    meta = SimpleResultMetaData([str(column.key) for column in columns]) if columns else None
+    return _Plan(written.statement, tuple(made_of), meta, converts)
 
 
 def _impl(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
@@ -126,7 +123,7 @@ def _given(value: _Value, given: Mapping[str, Any]) -> Any:
     return known if value.convert is None else value.convert(known)
 
 
-def _converted(rows: list[Any], converts: tuple[tuple[int, Callable[[Any], Any]], ...]) -> list[Any]:
+def _converted(rows: list[Any], converts: tuple[tuple[int, Convert], ...]) -> list[Any]:
     if not converts:
         return rows
     converted = []

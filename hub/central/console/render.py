@@ -147,7 +147,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         text = environment().get_template(template).render(r=self, t=self.words, **values)
         return Markup(text)  # noqa: S704 - the template has escaped it
 
-    def page(self, template: str, *, here: str = "", at: str = "", **values: Any) -> Markup:  # noqa: ANN401 - the same
+    def page(self, template: str, *, here: str = "", at: str = "", **values: Any) -> Markup:  # noqa: ANN401 - handed on to render()
         """Return a whole page.
 
         Args:

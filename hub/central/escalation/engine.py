@@ -52,7 +52,7 @@ _TOLD_AND_OPEN = (
     .distinct()
     .subquery()
 )
-# In one row: where a thousand are open, each row would be a thousandth chance for other threads to go first.
+# In one row: each that is fetched from SQLite lets another thread go first, and a thousand may be open.
 _OPEN_BESIDES = sa.select(sa.func.aggregate_strings(sa.cast(_TOLD_AND_OPEN.c.id, sa.String), " "))
 _AWAITED = sa.select(due.c.id).where(
     due.c.kind == outbox.RECEIPT, due.c.subject == sa.cast(messages.c.id, sa.String)

@@ -100,14 +100,9 @@ def fyi_text(site: Directory, incident: sa.Row[Any], now: dt.datetime, event: st
 
 def _others(language: str, numbers: Sequence[int], width: int) -> str:
     """Return what is open besides, as many whole numbers as fit; empty when not even their count does."""
-    # A number takes two characters at least, with its space: of a thousand only the first few can have room.
-    for kept in range(min(len(numbers), width // 2), -1, -1):
-        rest = len(numbers) - kept
-        words = [*map(str, numbers[:kept]), *([f"+{rest}"] if rest else [])]
-        text = render(language, "alert.others", numbers=" ".join(words)) if words else ""
-        if len(text) <= width:
-            return text
-    return ""
+    room = width - len(render(language, "alert.others", numbers=""))
+    listed = gsm.whole([str(number) for number in numbers], room)
+    return render(language, "alert.others", numbers=listed) if listed else ""
 
 
 def clock_time(at: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:

@@ -30,17 +30,26 @@ def plain(text: str) -> str:
 
 
 def join(names: Sequence[str], width: int) -> str:
-    """Return names with a blank between, as many as ``width`` characters hold, then ``+n`` for the rest."""
+    """Return names with a blank between, as many as ``width`` characters hold, then ``+n`` for the rest.
+
+    Where not even one has room whole, its beginning stands for it.
+    """
+    text = whole(names, width, least=1)
+    if text is not None or not names:
+        return text or ""
+    more = f" +{len(names) - 1}" if len(names) > 1 else ""
+    return names[0][: max(0, width - len(more))] + more
+
+
+def whole(names: Sequence[str], width: int, *, least: int = 0) -> str | None:
+    """Return what :func:`join` does, of whole names only; ``None`` where fewer than ``least`` have room."""
     # A name takes two characters at least, with its blank: of a thousand only the first few can have room.
-    for kept in range(min(len(names), width // 2 + 1), 0, -1):
+    for kept in range(min(len(names), width // 2 + 1), least - 1, -1):
         rest = len(names) - kept
         text = " ".join([*names[:kept], *([f"+{rest}"] if rest else [])])
         if len(text) <= width:
             return text
-    if not names:
-        return ""
-    more = f" +{len(names) - 1}" if len(names) > 1 else ""
-    return names[0][: max(0, width - len(more))] + more
+    return None
 
 
 def _likeness(character: str) -> str:
