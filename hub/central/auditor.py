@@ -18,6 +18,7 @@ from hub.central.centre import Centre, Effects, Tx
 from hub.central.escalation import engine
 from hub.central.incidents import desk, record
 from hub.central.incidents.desk import Finding
+from hub.central.incidents.lifecycle import Event, State, after
 from hub.central.store import mark
 from hub.central.store.clock import DatabaseClock
 from hub.central.store.engine import Store
@@ -175,7 +176,7 @@ def _resume(tx: Tx, number: int) -> None:
             occurred_at=tx.now.utc,
         ),
     )
-    record.change(tx, number, state="alerting")
+    record.change(tx, number, state=after(State(incident.state), Event.RESUME, incident.incident_class))
     engine.again(tx, incident, "it was open without a next action")
 
 

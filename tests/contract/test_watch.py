@@ -13,6 +13,8 @@ from hub.central import clockwork
 from hub.central.auditor import ASLEEP_S, ROUND_S, Auditor
 from hub.central.centre import Tx
 from hub.central.escalation import engine
+from hub.central.incidents import desk
+from hub.central.incidents.lifecycle import Event, State
 from hub.central.store.engine import Store
 from hub.central.store.tables import due, incidents
 from hub.central.watch.door import impatient
@@ -88,6 +90,16 @@ async def test_a_forgotten_incident_alerts_again_and_the_technician_is_told(watc
     assert await watch.desk.told(forgotten.id) == [TECHNICIAN]
     await asyncio.sleep(0)  # what the thread has handed to the loop
     assert len(heard) == 2, "the messages leave at once, without waiting for a lease"
+
+
+async def test_a_taken_incident_that_is_forgotten_alerts_again(watch: Watch) -> None:
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(lambda tx: desk.act(tx, 1, Event.ARRIVE, "user:x"))
+    await watch.desk.centre.transact(lambda tx: clockwork.unschedule(tx, engine.DEADLINE, "1"))
+    await watch.look()
+    (care,) = await watch.desk.rows(incidents, incidents.c.id == 1)
+    assert (care.state, care.plan_round, care.plan_step) == (State.ALERTING, 1, 0)
+    assert await watch.desk.next_action(1) is not None
 
 
 async def test_a_row_that_nobody_does_is_told_after_a_minute_and_cleared_when_it_is_done(watch: Watch) -> None:

@@ -1,7 +1,8 @@
 """The life of an incident: one table, and nothing about legal changes anywhere else.
 
 A care incident is closed by a person with an outcome and a cause. A technical one may also clear itself when
-its condition ends. Whatever takes an incident without leading anywhere expires, and it alerts again.
+its condition ends. Whatever takes an incident without leading anywhere expires, and it alerts again; so does one
+that was found without a next action.
 """
 
 from enum import StrEnum
@@ -28,6 +29,7 @@ class Event(StrEnum):
     ARRIVE = "arrive"
     CLOSE = "close"  # by a person, with outcome and cause
     EXPIRE = "expire"  # whoever took it let the time pass
+    RESUME = "resume"  # the auditor found it without a next action
     CLEAR = "clear"  # the condition ended by itself
 
 
@@ -64,6 +66,7 @@ TABLE: dict[State, dict[Event, State]] = {
         E.DEPART: S.ON_THE_WAY,
         E.ARRIVE: S.ARRIVED,
         E.CLOSE: S.CLOSED,
+        E.RESUME: S.ALERTING,
         E.CLEAR: S.CLOSED,
     },
     S.ACKNOWLEDGED: {
@@ -72,6 +75,7 @@ TABLE: dict[State, dict[Event, State]] = {
         E.ARRIVE: S.ARRIVED,
         E.CLOSE: S.CLOSED,
         E.EXPIRE: S.ALERTING,
+        E.RESUME: S.ALERTING,
         E.CLEAR: S.CLOSED,
     },
     S.ON_THE_WAY: {
@@ -79,12 +83,14 @@ TABLE: dict[State, dict[Event, State]] = {
         E.ARRIVE: S.ARRIVED,
         E.CLOSE: S.CLOSED,
         E.EXPIRE: S.ALERTING,
+        E.RESUME: S.ALERTING,
         E.CLEAR: S.CLOSED,
     },
     S.ARRIVED: {
         E.PRESS: S.ALERTING,
         E.CLOSE: S.CLOSED,
         E.EXPIRE: S.ALERTING,
+        E.RESUME: S.ALERTING,
         E.CLEAR: S.CLOSED,
     },
     S.CLOSED: {},
