@@ -61,7 +61,7 @@ COMMANDS = (
         'hub maintenance add hub h-0007 --reason "moving to a new flat" --until 2026-12-01T15:00\n'
         'hub maintenance add device d-1001-button --reason "broken: sends by itself" --until 2026-11-25T09:00\n\n'
         "It lasts 30 days at most and ends by itself. Care alarms are raised all the same, but for those of a\n"
-        'device whose reason begins with "broken": these go to the technician as a fault.',
+        'device whose reason begins with "broken:": these go to the technician as a fault.',
     ),
     Command(
         "maintenance list",

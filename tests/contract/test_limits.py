@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hub.central.escalation.limits import LIMIT
+from hub.central.escalation.limits import arm as renewed
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.site.directory import Directory
+from hub.central.site.load import load
 from hub.central.store.tables import due, incident_events
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
@@ -82,3 +85,42 @@ async def test_a_second_acknowledgement_after_one_that_ran_out_is_not_late(desk:
     await desk.pass_time(700)
     await act(desk, Event.ACKNOWLEDGE)
     assert await limits(desk) == [("breach", "on_the_way: time passed")]
+
+
+async def test_an_incident_that_becomes_more_severe_has_the_limits_of_its_new_plan(desk: DeskCentre) -> None:
+    graver = '[[plans]]\nclass = "care"\nmin_severity = 30\nacknowledge_s = 60\nsteps = [{ roles = ["duty"] }]\n'
+    desk.centre.site = Directory(load(SITE.replace(CARE, graver + CARE)), 2)
+    await raised(desk, 20)
+    await desk.pass_time(30)
+    assert await desk.rows(due, due.c.kind == LIMIT) == []
+    await raised(desk, 30)
+    await desk.pass_time(29)
+    assert await limits(desk) == []
+    await desk.pass_time(1)
+    assert await limits(desk) == [("breach", "acknowledge: 60 s passed")]
+
+
+async def test_what_is_open_gets_the_limits_of_a_site_that_is_applied_meanwhile(store_url: str) -> None:
+    desk = DeskCentre(store_url, document=SITE)
+    await raised(desk, 20)
+    await desk.pass_time(100)
+    desk.centre.site = Directory(load(DOCUMENT), 2)
+    await desk.centre.transact(renewed)
+    await desk.pass_time(199)
+    assert await limits(desk) == []
+    await desk.pass_time(1)
+    assert await limits(desk) == [("breach", "acknowledge: 300 s passed")]
+    desk.store.close()
+
+
+async def raised(desk: DeskCentre, severity: int) -> None:
+    finding = acts.Finding(
+        incident_class="care",
+        kind=Kind.DOSE_UNKNOWN,
+        severity=severity,
+        need="care:r-1017:dose:1",
+        reason="a dose",
+        zone="nord-1",
+        occurred_at=desk.clock.at,
+    )
+    await desk.centre.transact(lambda tx: acts.raise_incident(tx, finding))

@@ -7,11 +7,13 @@ import pytest
 from hub.central.maintenance import service
 from hub.central.maintenance.service import Subject
 from hub.central.presence import write
+from hub.central.site.directory import Directory
+from hub.central.site.load import load
 from hub.central.store.tables import audit, due, maintenances, observations
 from hub.domain.codes import Kind
 from hub.domain.errors import RefusedError
 from tests.fakes.centre import DeskCentre
-from tests.fakes.site import DUTY, TECHNICIAN
+from tests.fakes.site import DUTY, SITE, TECHNICIAN
 
 HOUR = dt.timedelta(hours=1)
 
@@ -108,8 +110,26 @@ async def test_a_press_of_a_broken_device_is_stored_and_told_as_a_fault_with_its
     assert (await desk.rows(maintenances))[0].held == 2
 
 
+async def test_a_press_of_a_broken_device_waits_for_the_hours_of_no_plan(desk: DeskCentre) -> None:
+    technical = 'class = "technical"\n'
+    hours = technical + 'hours = "08:00-16:00"\nalways_severity = 40\n'
+    desk.centre.site = Directory(load(SITE.replace(technical, hours)), 2)
+    await begin(desk, "device", "pendant-1", "broken: sends by itself")
+    await desk.keep(desk.event("pendant-1", Kind.ALARM_PRESSED))
+    (incident,) = await desk.incidents()
+    assert await desk.told(incident.id) == [TECHNICIAN]
+
+
+@pytest.mark.parametrize("reason", ["broken strap, the button works", "brokenness", "not broken: painting"])
+async def test_only_what_is_said_to_be_broken_is(desk: DeskCentre, reason: str) -> None:
+    await begin(desk, "device", "pendant-1", reason)
+    await desk.keep(desk.event("pendant-1", Kind.ALARM_PRESSED))
+    (incident,) = await desk.incidents()
+    assert incident.incident_class == "care"
+
+
 async def test_fire_is_believed_of_a_broken_device_too(desk: DeskCentre) -> None:
-    await begin(desk, "device", "door-1", "broken contact")
+    await begin(desk, "device", "door-1", "broken: its contact")
     await desk.keep(desk.event("door-1", Kind.SMOKE_DETECTED))
     (incident,) = await desk.incidents()
     assert incident.incident_class == "care"

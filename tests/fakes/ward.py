@@ -18,7 +18,7 @@ from hub.central.store.engine import Store
 from hub.central.store.tables import due, messages
 from hub.domain.clock import UTC, Now
 from hub.domain.codes import Kind
-from hub.domain.errors import MalformedError
+from hub.domain.errors import MalformedError, TransientError
 
 START = dt.datetime(2026, 11, 21, 20, 0, tzinfo=UTC)  # 21:00 in Oslo
 DUTY = "+4700000012"
@@ -88,9 +88,11 @@ async def raised(centre: Centre, resident: str = "r-1", **more: object) -> int:
     )
 
 
-async def message_of(centre: Centre, incident: int) -> sa.Row[tuple[object, ...]]:
-    """The last message about an incident."""
+async def message_of(centre: Centre, incident: int, number: str | None = None) -> sa.Row[tuple[object, ...]]:
+    """The last message about an incident, or the last of them to a number."""
     query = sa.select(messages).where(messages.c.incident_id == incident).order_by(messages.c.id.desc())
+    if number is not None:
+        query = query.where(messages.c.number == number)
     return await centre.store.read(lambda connection: connection.execute(query.limit(1)).one())
 
 
@@ -103,6 +105,7 @@ class ObedientProvider:
         self.capabilities = frozenset({Capability.SMS, Capability.TWO_WAY, Capability.ANSWERS})
         self.sent: list[Outgoing] = []
         self.errors: list[Exception] = []
+        self.unreached: set[str] = set()  # numbers with which it fails for now
         self.gate: asyncio.Event | None = None
         self._news = asyncio.Event()
 
@@ -113,6 +116,8 @@ class ObedientProvider:
             await self.gate.wait()
         if self.errors:
             raise self.errors.pop(0)
+        if outgoing.number in self.unreached:
+            raise TransientError("down")
         return Accepted(f"ref-{len(self.sent)}")
 
     async def until_sent(self, count: int = 1) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
+from hub.central.incidents.view import Incident
 from hub.central.texts import language as phone_texts
 
 # Places in a sentence that hold a code of the table of the same name.
@@ -56,6 +57,10 @@ class Words:
     def kind(self, kind: str) -> str:
         """Return what a kind is called."""
         return phone_texts.table(self.language)["kind"].get(kind, kind)
+
+    def what(self, incident: Incident) -> str:
+        """Return what an incident is called: its kind, and what else was reported."""
+        return " + ".join(map(self.kind, (incident.kind, *incident.also)))
 
     def detail(self, name: str, value: str) -> str:
         """Return a named detail of an observation (``button 1``); without words here it is ``name: value``."""

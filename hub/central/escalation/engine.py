@@ -5,6 +5,7 @@ further. A step that reaches nobody gives way to the next one at once; after the
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -57,6 +58,15 @@ _OPEN_BESIDES = sa.select(sa.func.aggregate_strings(sa.cast(_TOLD_AND_OPEN.c.id,
 _AWAITED = sa.select(due.c.id).where(
     due.c.kind == outbox.RECEIPT, due.c.subject == sa.cast(messages.c.id, sa.String)
 )
+_TOLD: sa.Select[Any] = (
+    sa.select(messages.c.zone, messages.c.role, messages.c.phone, messages.c.number, messages.c.channel)
+    .where(
+        messages.c.incident_id == sa.bindparam("incident_id"),
+        messages.c.plan_round == sa.bindparam("round"),
+        messages.c.channel != FYI,
+    )
+    .distinct()
+)
 # Another message of the same step that somebody may still answer.
 _HOPEFUL = (
     sa.select(messages.c.id)
@@ -66,7 +76,9 @@ _HOPEFUL = (
         messages.c.plan_step == sa.bindparam("step"),
         messages.c.id != sa.bindparam("message_id"),
         sa.or_(
-            messages.c.state.in_([MessageState.QUEUED, MessageState.DELIVERED, MessageState.READ]),
+            messages.c.state.in_([MessageState.DELIVERED, MessageState.READ]),
+            # One that a provider has failed is tried again, but nobody knows for how long.
+            sa.and_(messages.c.state == MessageState.QUEUED, messages.c.attempts == 0),
             sa.and_(messages.c.state == MessageState.SENT, _AWAITED.exists()),
         ),
     )
@@ -84,6 +96,16 @@ def again(tx: Tx, incident: record.Incident, reason: str, because: Because = Bec
     """Begin the plan anew for an incident that was taken and led nowhere, or has become worse."""
     record.note(tx, incident.id, "alerts_again", ENGINE, reason)
     _move(tx, incident, Position(incident.plan_round + 1, 0), because)
+
+
+def tell_more(tx: Tx, incident: record.Incident, reason: str) -> None:
+    """Tell whoever was told of an incident in this round what else it is now; the plan goes on as it did."""
+    record.note(tx, incident.id, "alerts_again", ENGINE, reason)
+    for row in _told(tx, incident):
+        phone = tx.site.phones.get(row.phone)
+        if phone is not None:
+            target = Target(row.zone, row.role, phone, row.channel, reason)
+            _tell(tx, incident, target, Position(incident.plan_round, incident.plan_step), Because.REPORTED)
 
 
 def past_taker(tx: Tx, incident: record.Incident, reason: str) -> None:
@@ -181,6 +203,16 @@ def no_receipt(tx: Tx, message_id: int) -> None:
     _give_way(tx, message)
 
 
+def delayed(tx: Tx, message_id: int) -> None:
+    """Each provider has failed with a message: it is tried again, and the plan does not wait for that.
+
+    The round is not begun anew for it: that has the plan's own time.
+    """
+    message = tx.connection.execute(_MESSAGE, {"message_id": message_id}).one()
+    if message.incident_id is not None and message.channel != FYI and message.state == MessageState.QUEUED:
+        _give_way(tx, message, anew=False)
+
+
 def rejected(tx: Tx, message_id: int) -> None:
     """Somebody said no to a message: the next step starts at once, whoever else may still answer."""
     message = tx.connection.execute(_MESSAGE, {"message_id": message_id}).one()
@@ -196,8 +228,7 @@ def rejected(tx: Tx, message_id: int) -> None:
         _move(tx, incident, following)
         return
     # That was the last step: it begins again soon, but whoever said no is not rung up in the same breath.
-    at = tx.now.utc + dt.timedelta(seconds=_FAILED_ROUND_S)
-    clockwork.schedule(tx, min(at, clockwork.scheduled(tx, STEP, str(incident.id)) or at), STEP, str(incident.id))
+    _begin_soon(tx, incident)
 
 
 def unattended(connection: sa.Connection) -> list[int]:
@@ -211,7 +242,10 @@ def unattended(connection: sa.Connection) -> list[int]:
 
 def _move(tx: Tx, incident: record.Incident, begin: Position, because: Because | None = None) -> None:
     """Go to the first step from ``begin`` that reaches somebody, and tell them."""
-    _follow(tx, incident, route.move(tx.site, incident, tx.now.utc, begin), because)
+    told = None
+    if begin.round == incident.plan_round and begin.step > 0:
+        told = {row.number for row in _told(tx, incident)}
+    _follow(tx, incident, route.move(tx.site, incident, tx.now.utc, begin, told), because)
 
 
 def _follow(tx: Tx, incident: record.Incident, move: Move, because: Because | None) -> None:
@@ -223,16 +257,27 @@ def _follow(tx: Tx, incident: record.Incident, move: Move, because: Because | No
     if because is None and move.position.round > 0:
         because = Because.NOBODY_CAME
     for target in move.targets:
-        outbox.queue(tx, incident.id, target, _text(tx, incident, target, because), move.position)
-        record.note(
-            tx,
-            incident.id,
-            "told",
-            ENGINE,
-            f"{target.zone} {target.role}: {target.phone.id} by {target.channel}",
-        )
+        _tell(tx, incident, target, move.position, because)
     clockwork.unschedule(tx, DEADLINE, str(incident.id))
     clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=move.wait_s), STEP, str(incident.id))
+
+
+def _tell(tx: Tx, incident: record.Incident, target: Target, position: Position, because: Because | None) -> None:
+    outbox.queue(tx, incident.id, target, _text(tx, incident, target, because), position)
+    said = f"{target.zone} {target.role}: {target.phone.id} by {target.channel}"
+    record.note(tx, incident.id, "told", ENGINE, said)
+
+
+def _told(tx: Tx, incident: record.Incident) -> Sequence[sa.Row[Any]]:
+    """Return who was told of an incident in the round in which it stands, and by what."""
+    this_round = {"incident_id": incident.id, "round": incident.plan_round}
+    return tx.connection.execute(_TOLD, this_round).all()
+
+
+def _begin_soon(tx: Tx, incident: record.Incident) -> None:
+    """Begin the plan anew in a little while, or at the next step's own time if that is sooner."""
+    at = tx.now.utc + dt.timedelta(seconds=_FAILED_ROUND_S)
+    clockwork.schedule(tx, min(at, clockwork.scheduled(tx, STEP, str(incident.id)) or at), STEP, str(incident.id))
 
 
 def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | None) -> str:
@@ -252,8 +297,8 @@ def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:
     return sorted(map(int, (found or "").split()))
 
 
-def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
-    """Start the next step when no message of this one can still be answered."""
+def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]], *, anew: bool = True) -> None:
+    """Start the next step when no message of this one can still be answered; after the last ``anew`` or not."""
     incident = record.get(tx, message.incident_id)
     here = Position(incident.plan_round, incident.plan_step)
     if incident.test_phone is not None:
@@ -268,8 +313,9 @@ def _give_way(tx: Tx, message: sa.Row[tuple[object, ...]]) -> None:
     if ahead.position.round == here.round:
         _move(tx, incident, following)
         return
-    wait = dt.timedelta(seconds=_FAILED_ROUND_S)
-    clockwork.schedule(tx, tx.now.utc + wait, STEP, str(incident.id))
+    if not anew:
+        return
+    _begin_soon(tx, incident)
     record.note(tx, incident.id, "round_failed", ENGINE, "no phone of this round could be reached")
     if incident.kind != Kind.PHONE_UNREACHABLE:
         clockwork.schedule(tx, tx.now.utc, UNREACHABLE, incident.zone)

@@ -14,9 +14,9 @@ from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.escalation import plan
 from hub.central.incidents import record
-from hub.central.incidents.lifecycle import Event, State
+from hub.central.incidents.lifecycle import OPEN, Event, State
 from hub.central.notify import fyi
-from hub.central.store.tables import incident_events
+from hub.central.store.tables import incident_events, incidents
 
 LIMIT = "incident.limit"
 _ACTOR = "limits"
@@ -33,6 +33,19 @@ def begin(tx: Tx, incident: record.Incident) -> None:
     """Put the first limit of a new incident into the list of what is due; a test has none."""
     if incident.test_phone is None:
         _schedule(tx, incident, set())
+
+
+def renew(tx: Tx, incident: record.Incident) -> None:
+    """Set the next limit anew: the incident has become more severe, or the site's limits are others now."""
+    if incident.test_phone is None:
+        _schedule(tx, incident, _settled(tx, incident.id))
+
+
+def arm(tx: Tx) -> None:
+    """Give every open incident the limits of the site as it is now."""
+    still_open = sa.select(incidents.c.id).where(incidents.c.state.in_(OPEN)).order_by(incidents.c.id)
+    for number in tx.connection.scalars(still_open).all():
+        renew(tx, record.get(tx, number))
 
 
 def passed(tx: Tx, subject: str) -> None:

@@ -1,6 +1,7 @@
 """The plan: who is told next about an incident. Decides, and says why; sending is another's work."""
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -154,10 +155,13 @@ def move(
     severity: int,
     at: dt.datetime,
     start: Position,
+    told: Collection[str] | None = None,
 ) -> Move:
     """Return the next move of an escalation: the first step at or after ``start`` that reaches somebody.
 
     A step that reaches nobody is passed over at once. After the last one the plan starts again, without end.
+    Whoever an earlier step of this round would reach by now, and has not been told, is told with it: a shift
+    has begun since.
 
     Args:
         directory: The site as it stands.
@@ -166,6 +170,7 @@ def move(
         severity: Its VKP severity.
         at: This moment, for the rota.
         start: The first step that may be taken.
+        told: Numbers that were told in the round of ``start``; ``None``: nobody is looked for in earlier steps.
     """
     reasons: list[str] = []
     if zone not in directory.zones and directory.zones:
@@ -185,6 +190,8 @@ def move(
         leg = legs[position.step]
         found, said = _reach(directory, zone, leg, at)
         reasons += said
+        if told is not None and position.round == start.round:
+            found += _newcomers(directory, zone, legs[: position.step], at, {*told, *_numbers(found)})
         if found:
             more = (later for later in legs[position.step + 1 :] if later.number == leg.number)
             others = any(_reach(directory, zone, later, at)[0] for later in more)
@@ -251,6 +258,22 @@ def _reach(directory: "Directory", zone: str, leg: Leg, at: dt.datetime) -> tupl
             else:
                 found.setdefault((phone.number, channel), Target(of, role, phone, channel, reason))
     return tuple(found.values()), reasons
+
+
+def _newcomers(
+    directory: "Directory", zone: str, earlier: Sequence[Leg], at: dt.datetime, told: Collection[str]
+) -> tuple[Target, ...]:
+    """Return whom earlier legs reach at this moment, and did not when their turn was."""
+    found: dict[tuple[str, str], Target] = {}
+    for leg in earlier:
+        for target in _reach(directory, zone, leg, at)[0]:
+            if target.phone.number not in told:
+                found.setdefault((target.phone.number, target.channel), target)
+    return tuple(found.values())
+
+
+def _numbers(targets: Sequence[Target]) -> set[str]:
+    return {target.phone.number for target in targets}
 
 
 def _fill(directory: "Directory", zone: str, role: str, at: dt.datetime) -> tuple[OnCall, ...]:

@@ -149,6 +149,7 @@ def _open(tx: Tx, finding: Finding) -> int:
         {
             "incident_class": finding.incident_class,
             "kind": finding.kind,
+            "also": "",
             "severity": finding.severity,
             "state": State.ALERTING,
             "zone": finding.zone,
@@ -183,6 +184,7 @@ def _open(tx: Tx, finding: Finding) -> int:
 def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
     state = after(State(row.state), Event.PRESS, row.incident_class)
     flags = dict.fromkeys([*row.flags.split(), *finding.flags])
+    named = _named(row, finding)
     record.change(
         tx,
         row.id,
@@ -190,17 +192,31 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
         presses=row.presses + 1,
         severity=max(row.severity, finding.severity),
         flags=" ".join(flags),
+        **named,
     )
     record.link(tx, row.id, finding.observation_id)
-    if row.incident_class == "care" or (row.presses & (row.presses - 1)) == 0:
+    if named or row.incident_class == "care" or (row.presses & (row.presses - 1)) == 0:
         # A technical fault may repeat a thousand times an hour: each is counted, every doubling is told.
         record.note(tx, row.id, Event.PRESS, CENTRE, finding.reason)
     if row.state in TAKEN:
         engine.past_taker(tx, record.get(tx, row.id), "it was pressed again")
     elif finding.severity > row.severity:
         engine.again(tx, record.get(tx, row.id), "it became more severe", Because.REPORTED)
+    elif named:
+        engine.tell_more(tx, record.get(tx, row.id), "something else was reported")
     if finding.severity > row.severity:
+        limits.renew(tx, record.get(tx, row.id))
         fyi.tell(tx, record.get(tx, row.id), "raised", above=row.severity)
+
+
+def _named(row: record.Incident, finding: Finding) -> dict[str, str]:
+    """Return what an incident is called from now on: what was reported last of what is most severe."""
+    if finding.severity > row.severity:
+        return {"kind": finding.kind, "also": ""}
+    told = [row.kind, *row.also.split()]
+    if finding.severity < row.severity or finding.kind in told:
+        return {}
+    return {"kind": finding.kind, "also": " ".join(told)}
 
 
 def _close(tx: Tx, number: int, actor: str, outcome: Outcome, cause: Cause, note: str) -> None:

@@ -52,11 +52,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident as it stands. ``id`` is the number that people use for it."""
+    """An incident as it stands. ``id`` is the number that people use for it, ``also`` what else was reported."""
 
     id: int
     incident_class: str
     kind: str
+    also: tuple[str, ...]
     severity: int
     state: str
     zone: str
@@ -188,7 +189,7 @@ def _read(kind: type[T], row: sa.Row[Any], **more: object) -> T:
     """Make a struct of the columns of the same names and ``more``; words with a blank between become a tuple."""
     columns = (field for field in kind.__struct_fields__ if field not in more)
     values: dict[str, Any] = more | {field: row._mapping[field] for field in columns}  # noqa: SLF001 - SQLAlchemy's own public name
-    for field in ("flags", "unprotected"):
+    for field in ("also", "flags", "unprotected"):
         if field in values:
             values[field] = tuple((values[field] or _NOBODY).split())
     return kind(**values)

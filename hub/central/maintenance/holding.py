@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hub.central.incidents.desk import Finding
 
 END = "maintenance.end"
-# How the reason of a device begins that must not be believed any more.
+# The first word, before a colon, of the reason of a device that must not be believed any more.
 BROKEN = "broken"
 # Whatever the state of the device, these are believed.
 _ALWAYS = frozenset({Kind.SMOKE_DETECTED, Kind.CO_DETECTED, Kind.HEAT_DETECTED})
@@ -61,7 +61,7 @@ def decide(tx: Tx, finding: "Finding") -> Verdict:
     fault = msgspec.structs.replace(
         finding,
         incident_class="technical",
-        severity=Severity.SERIOUS,
+        severity=Severity.CRITICAL,  # it waits for the hours of no plan
         need=f"technical:device:{row.subject}:held",
         reason=f"{row.subject} is declared broken, so this is no care alarm: {finding.reason}",
     )
@@ -91,7 +91,7 @@ def _covering(tx: Tx, finding: "Finding") -> sa.Row[Any] | None:
 
 def is_broken(kind: str, reason: str) -> bool:
     """Tell whether a maintenance declares a device broken, so that its care alarms become faults."""
-    return kind == "device" and reason.casefold().startswith(BROKEN)
+    return kind == "device" and reason.casefold().partition(":")[0].strip() == BROKEN
 
 
 def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> None:

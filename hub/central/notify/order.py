@@ -36,11 +36,12 @@ class Past(NamedTuple):
 
 
 class Next(NamedTuple):
-    """The attempt to make: by whom, not before when, and why that one."""
+    """The attempt to make: by whom, not before when, why that one, and how often every provider has failed."""
 
     provider: str
     at: dt.datetime
     reason: str
+    failures: int = 0
 
 
 class Nobody(NamedTuple):
@@ -78,7 +79,8 @@ def following(ways: Sequence[Way], past: Sequence[Past], now: dt.datetime) -> Ne
     rounds = failures[chosen.provider]
     if rounds and all(count == rounds for count in failures.values()):
         failed_at = max(made.at for made in past if made.provider in failures)
-        return Next(chosen.provider, failed_at + backoff(rounds), f"each has failed {rounds} times; begin again")
+        reason = f"each has failed {rounds} times; begin again"
+        return Next(chosen.provider, failed_at + backoff(rounds), reason, rounds)
     return Next(chosen.provider, now, _why(chosen, ways, past))
 
 

@@ -20,6 +20,8 @@ SENDER = "sender"
 # After so many attempts (three and a half minutes) what is for information, or answers a text, is old news.
 FLEETING_ATTEMPTS = 10
 
+# When every provider has failed so often, the next of the plan is told too. Once may be a moment's trouble.
+_HOPELESS = 2
 # No delivery reported after this: the next way is tried (reference: one minute to the next channel).
 RECEIPT_WAIT = dt.timedelta(seconds=60)
 # A call rings and is read out twice before anybody can say what became of it.
@@ -223,6 +225,8 @@ def _go_on(tx: Tx, row: sa.Row[Any], ways: Ways, **columns: object) -> bool:
         send_now(tx, row.id)
     else:
         clockwork.schedule(tx, step.at, SEND, str(row.id))
+    if step.failures >= _HOPELESS:
+        engine.delayed(tx, row.id)
     return True
 
 

@@ -5,6 +5,7 @@ import logging
 
 from hub.central import dose, shifts
 from hub.central.centre import Centre, Effects, Tx
+from hub.central.escalation import limits
 from hub.central.site.apply import CHANGED, load_current, newest_version
 from hub.central.site.directory import Directory
 from hub.central.site.hub_config import hub_config
@@ -54,6 +55,7 @@ class SiteKeeper:
         self._supervision.arm(tx)
         dose.arm(tx)
         shifts.arm(tx)
+        limits.arm(tx)
 
     async def watch(self) -> None:
         """Take up what another centre did with the site and with silences, until cancelled."""

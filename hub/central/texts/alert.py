@@ -16,6 +16,7 @@ from hub.central.texts.language import render
 _NEWS = dt.timedelta(seconds=60)
 _HOUR = dt.timedelta(hours=1)
 _DAY = dt.timedelta(days=1)
+_WHAT = 48  # characters for several kinds: who, where and when need the rest
 _LEAST_ROOM = 3  # fewer characters of a room tell nobody where it is
 
 
@@ -53,7 +54,7 @@ def alert_text(
     zone = ZoneInfo(settings.timezone)
     values = {
         "number": incident.id,
-        "what": render(language, f"kind.{incident.kind}"),
+        "what": _what(language, incident),
         "test": render(language, "alert.test") if incident.test else "",
         "again": render(language, f"alert.{again}") if again else "",
         "time": clock_time(incident.occurred_at, now, zone),
@@ -90,12 +91,23 @@ def fyi_text(site: Directory, incident: sa.Row[Any], now: dt.datetime, event: st
         "fyi.text",
         event=render(language, f"fyi.{event}"),
         number=incident.id,
-        what=render(language, f"kind.{incident.kind}"),
+        what=_what(language, incident),
         who=gsm.join([gsm.plain(name) for name in _who(language, incident)], gsm.LIMIT),
         room=f", {gsm.plain(incident.room)}" if incident.room else "",
         time=clock_time(incident.occurred_at, now, zone),
         age=_late(language, now - incident.occurred_at) if event == "raised" else "",
     )
+
+
+def _what(language: str, incident: sa.Row[Any]) -> str:
+    """Return what it is: what was reported last, and what else as far as that has room."""
+    text = render(language, f"kind.{incident.kind}")
+    for kind in incident.also.split():
+        longer = f"{text} + {render(language, f'kind.{kind}')}"
+        if len(longer) > _WHAT:
+            break
+        text = longer
+    return text
 
 
 def _others(language: str, numbers: Sequence[int], width: int) -> str:

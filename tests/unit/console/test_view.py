@@ -27,6 +27,7 @@ def incident(connection: sa.Connection, number: int, **more: Any) -> None:
         "reason": "pressed",
         "occurred_at": AT,
         "opened_at": AT,
+        "also": "",
         "presses": 1,
         "need": f"need-{number}",
         "plan_round": 0,

@@ -1,5 +1,6 @@
 """Several providers on one channel: the next at once, none twice, all again without end, and each a row."""
 
+import asyncio
 import datetime as dt
 from functools import partial
 from typing import Any
@@ -9,7 +10,8 @@ import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.bulletin import News
-from hub.central.centre import Centre
+from hub.central.centre import Centre, Tx
+from hub.central.escalation import engine
 from hub.central.incidents import desk, view
 from hub.central.incidents.lifecycle import Event
 from hub.central.notify import receipts
@@ -103,7 +105,7 @@ async def test_on_an_error_the_next_provider_at_once(town: Town, error: Exceptio
 
 
 async def test_when_all_fail_they_are_tried_again_from_the_first_without_end(town: Town, clock: HandClock) -> None:
-    town.one.errors, town.two.errors = [DOWN] * 3, [DOWN] * 3
+    town.one.unreached, town.two.unreached = {DUTY}, {DUTY}
     number = await raised(town.centre)
     await town.sender.close()
     message_id = (await message_of(town.centre, number)).id
@@ -111,10 +113,62 @@ async def test_when_all_fail_they_are_tried_again_from_the_first_without_end(tow
     while (at := await town.due(SEND, message_id)) is not None:
         waits.append((at - clock.utc).total_seconds())
         clock.utc = at
+        if len(waits) == 3:
+            town.one.unreached = set()
         await town.sender.send(message_id)
     assert waits == [2, 4, 8]
-    rows = await town.rows()
+    rows = await town.rows(message_id)
     assert sorted(rows) == [("one", "sent")] + [("one", "undeliverable")] * 3 + [("two", "undeliverable")] * 3
+
+
+async def test_when_all_have_failed_twice_the_next_step_does_not_wait_for_them(
+    town: Town, clock: HandClock
+) -> None:
+    town.one.unreached, town.two.unreached = {DUTY}, {DUTY}
+    number = await raised(town.centre)
+    await town.sender.close()
+    first = (await message_of(town.centre, number)).id
+    assert await town.states() == [("p-duty", "queued")], "once may be a moment's trouble"
+    clock.move(2)
+    await town.sender.send(first)
+    await town.sender.close()
+    assert await town.states() == [("p-duty", "queued"), ("p-leader", "sent")]
+    assert await town.due(SEND, first) == START + dt.timedelta(seconds=6), "the first is tried again all the same"
+
+
+async def test_a_round_whose_last_step_fails_for_now_is_not_begun_anew_before_its_time(
+    town: Town, clock: HandClock
+) -> None:
+    town.one.unreached = town.two.unreached = {DUTY, LEADER}
+    number = await raised(town.centre)
+    await town.sender.close()
+    for seconds in (2, 2, 4, 8, 16):
+        clock.move(seconds)
+        for phone in (DUTY, LEADER):
+            await town.sender.send((await message_of(town.centre, number, phone)).id)
+            await town.sender.close()
+    # The leader, and the leader as the last resort: each was told when the one before had failed twice.
+    assert await town.states() == [("p-duty", "queued"), ("p-leader", "queued"), ("p-leader", "queued")]
+    assert await town.centre.transact(lambda tx: clockwork.scheduled(tx, engine.STEP, str(number))) == START + (
+        dt.timedelta(seconds=2 + 180)
+    )
+
+
+async def test_a_last_hope_that_fails_never_postpones_the_next_round(town: Town) -> None:
+    town.one.gate = asyncio.Event()
+    number = await raised(town.centre)
+    await town.one.until_sent()
+    soon = START + dt.timedelta(seconds=5)
+
+    def last(tx: Tx) -> None:
+        tx.connection.execute(incidents.update().values(plan_step=2))
+        tx.connection.execute(messages.update().values(plan_step=2))
+        clockwork.schedule(tx, soon, engine.STEP, str(number))
+        engine.message_failed(tx, 1, "refused")
+
+    await town.centre.transact(last)
+    assert await town.centre.transact(lambda tx: clockwork.scheduled(tx, engine.STEP, str(number))) == soon
+    town.one.gate.set()
 
 
 async def test_when_each_refuses_it_the_next_step_starts(town: Town) -> None:

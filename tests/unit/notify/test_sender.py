@@ -64,13 +64,15 @@ async def test_what_is_committed_leaves_at_once_and_its_receipt_is_awaited(
 async def test_a_provider_that_is_down_is_tried_without_end(
     centre: Centre, provider: ObedientProvider, clock: HandClock
 ) -> None:
-    provider.errors = [TransientError("down")] * 9
+    provider.unreached = {DUTY}
     number = await raised(centre)
     sender = sending(centre, provider)
     message_id = (await message_of(centre, number)).id
     await sender.send(message_id)
-    waits = []
-    while (message := await message_of(centre, number)).state == "queued":
+    waits: list[float] = []
+    while (message := await message_of(centre, number, DUTY)).state == "queued":
+        if len(waits) == 8:
+            provider.unreached = set()
         at = await due_at(centre, SEND, message_id)
         assert at is not None
         waits.append((at - clock.utc).total_seconds())

@@ -43,6 +43,7 @@ def incident(**columns: object) -> Any:
         "test": False,
         "flags": "",
         "occurred_at": START,
+        "also": "",
         "presses": 1,
     }
     return SimpleNamespace(**(row | columns))

@@ -10,6 +10,7 @@ incidents = sa.Table(
     sa.Column("id", Number, primary_key=True, autoincrement=True),  # the number in texts: OK 47
     sa.Column("incident_class", sa.String(16), nullable=False),
     sa.Column("kind", Name, nullable=False),
+    sa.Column("also", sa.Text, nullable=False),  # other kinds, as severe, that were reported before it
     sa.Column("severity", sa.Integer, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("zone", Name, nullable=False),

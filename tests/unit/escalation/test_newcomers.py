@@ -1,0 +1,74 @@
+"""Who is told besides when a shift begins while an alarm goes unanswered."""
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+
+from hub.central.escalation.plan import Position, move
+from hub.central.site.directory import Directory
+from hub.central.site.model import Site
+from hub.domain.clock import UTC
+
+MORNING = dt.datetime(2026, 11, 24, 7, 0, tzinfo=UTC)  # 08:00 in Oslo: the day's shift begins
+BY_CALL = ["sms", "voice"]
+
+
+def shift(zone: str, phone: str, start: str, end: str) -> dict[str, Any]:
+    return {"zone": zone, "role": "duty", "phone": phone, "days": "daily", "from": start, "to": end}
+
+
+ROTA = [
+    shift("nord-1", "desk", "08:00", "15:00"),
+    shift("nord-1", "duty-1", "15:00", "08:00"),
+    shift("nord-2", "duty-2", "00:00", "24:00"),
+]
+
+
+def directory(steps: list[dict[str, Any]], rota: list[dict[str, Any]]) -> Directory:
+    """nord-1 has a mobile by night and a landline by day, nord-2 a mobile always."""
+    document = {
+        "site": {"name": "test"},
+        "phones": [
+            {"id": "desk", "number": "+4700000011", "kind": "landline"},
+            {"id": "duty-1", "number": "+4700000012"},
+            {"id": "duty-2", "number": "+4700000022"},
+            {"id": "watch", "number": "+4700000091"},
+        ],
+        "zones": [{"id": "nord-1", "last_resort": "watch"}, {"id": "nord-2", "last_resort": "watch"}],
+        "rota": rota,
+        "plans": [{"class": "care", "steps": steps}],
+    }
+    return Directory(msgspec.convert(document, Site), 1)
+
+
+@pytest.mark.parametrize("order", ["all", "one-by-one"])
+def test_whose_shift_has_begun_meanwhile_is_told_with_the_next_step(order: str) -> None:
+    steps = [{"roles": ["duty"], "order": order, "channels": BY_CALL}, {"roles": ["nord-2:duty"]}]
+    here = directory(steps, ROTA)
+    by_night = move(here, "nord-1", "care", 40, MORNING - dt.timedelta(seconds=30), Position(0, 0))
+    told = {target.phone.number for target in by_night.targets}
+    found = move(here, "nord-1", "care", 40, MORNING, Position(0, 1), told)
+    assert [target.phone.id for target in found.targets] == ["duty-2", "desk"]
+    assert [target.channel for target in found.targets] == ["sms", "voice"]
+    # Who was told is not told again, nor is anybody looked for in steps of another round.
+    told |= {target.phone.number for target in found.targets}
+    assert [
+        target.phone.id for target in move(here, "nord-1", "care", 40, MORNING, Position(0, 2), told).targets
+    ] == ["watch"]
+    following = move(here, "nord-1", "care", 40, MORNING, Position(0, 3), told)
+    assert (following.position, [target.phone.id for target in following.targets]) == (Position(1, 0), ["desk"])
+
+
+def test_one_by_one_whoever_comes_on_duty_is_told_in_place_of_the_second_of_the_night() -> None:
+    night = shift("nord-1", "", "15:00", "08:00") | {"phones": ["duty-1", "watch"]}
+    del night["phone"]
+    rota: list[dict[str, Any]] = [night, *ROTA[::2]]
+    steps = [
+        {"roles": ["duty"], "order": "one-by-one", "between_s": 60, "channels": BY_CALL},
+        {"roles": ["nord-2:duty"]},
+    ]
+    here = directory(steps, rota)
+    found = move(here, "nord-1", "care", 40, MORNING, Position(0, 1), {"+4700000012"})
+    assert (found.position, [target.phone.id for target in found.targets]) == (Position(0, 1), ["desk"])
