@@ -13,7 +13,9 @@ from hub.central.incidents import desk as incident_desk
 from hub.central.incidents.lifecycle import Event
 from hub.central.links import service
 from hub.central.links.tokens import digest
-from hub.central.notify import pipeline
+from hub.central.notify import pipeline, replies
+from hub.central.notify.channels import http
+from hub.central.notify.channels.base import Inbound
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
 from hub.central.site.directory import Directory
@@ -22,10 +24,11 @@ from hub.central.store import tables
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
 from tests.fakes.centre import DeskCentre
-from tests.fakes.site import LINKED
+from tests.fakes.site import DUTY, LINKED
 from tests.fakes.ward import ObedientProvider
 
 MESSAGE = 1
+OURS = "+4700000001"
 LINK = re.compile(r"https://hub\.example/l/([A-Za-z0-9_-]{22}) Svar OK 1\.$")
 # Whatever is long enough, wherever it begins.
 WORD = re.compile(r"(?=([A-Za-z0-9_-]{22}))")
@@ -96,6 +99,25 @@ async def test_the_next_providers_text_opens_too(linked: DeskCentre) -> None:
     # The first one may have it all the same.
     assert [await opened(linked, token) for token in found] == [1, 1]
     assert len(set(found)) == 2
+    assert await openers(linked) == set()
+
+
+@pytest.mark.parametrize("escaped", ["/", "\\/", "%2F"])
+async def test_what_repeats_our_text_brings_no_token_into_the_store(linked: DeskCentre, escaped: str) -> None:
+    class Quoting(ObedientProvider):
+        async def send(self, outgoing: Any) -> Any:
+            said = f"not taken: {outgoing.text[-60:]}".replace("/", escaped)
+            self.errors = [TransientError(http.masked(said))]
+            return await super().send(outgoing)
+
+    provider = Quoting()
+    await sending(linked, provider).send(MESSAGE)
+    text = provider.sent[0].text
+    assert await opened(linked, token_in(text)) == 1
+    quoted = text.replace("/", escaped)
+    echo = Inbound(provider="one", provider_ref="r", sender=DUTY, recipient=OURS, text=quoted, at=linked.clock.at)
+    await linked.centre.transact(lambda tx: replies.receive(tx, echo))
+    assert (await linked.rows(tables.replies))[0].text.startswith(quoted[:20])
     assert await openers(linked) == set()
 
 
