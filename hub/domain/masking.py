@@ -15,13 +15,14 @@ _NUMBER = re.compile(
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+")
 # 128 bits in hexadecimal or more, also with a sign between its bytes.
 _KEY = re.compile(r"[0-9A-Fa-f]{32,}|(?:[0-9A-Fa-f]{2}[:\- ]){15,}[0-9A-Fa-f]{2}")
-# What Authorization says, what is called a secret, and a password in an address.
+# What Authorization says, what is called a secret, a password in an address, and what opens a hook or a link.
 _NAMED = re.compile(
     r"(?i)\b(bearer|basic)(\s+)[^\s\"']+"
     r"|\b([a-z_\-]*(?:password|passwd|secret|token|api[_\-]?key|authorization))([\"']?\s*[=:]\s*[\"']?)"
     r"(?:(?:bearer|basic)\s+)?[^\s\"'&,;]+"
     r"|(://[^/\s:@]*)(:)[^/\s@]+(?=@)"
     r"|(/hooks/[^/\s]+)(/)[^/\s?\"']+"
+    r"|(/l)(/)[A-Za-z0-9_\-]{22}"
 )
 # A random word of base64url: long, of small and capital letters and digits.
 _WORD = re.compile(r"[A-Za-z0-9_\-]{40,}")

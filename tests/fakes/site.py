@@ -113,6 +113,9 @@ device = "dispenser-1"
 at = "20:30"
 window_min = 30
 """
+_NAME = 'name = "test"\n'
+# The same, with links in its alerts.
+LINKED = SITE.replace(_NAME, _NAME + 'public_url = "https://hub.example"\nlinks = true\n')
 
 
 def site() -> Site:

@@ -1,5 +1,6 @@
 """Links in texts: who has one sees its incident and may take it; nothing happens before a person presses."""
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,31 +10,38 @@ import pytest
 
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.links.tokens import PLACE
+from hub.central.notify.pipeline import Sender
+from hub.central.notify.ways import Ways
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
-from hub.central.store.tables import incident_events, links, messages
+from hub.central.store.tables import incident_events, links, messages, metadata
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
 from tests.fakes.console import Console, open_console
-from tests.fakes.site import DUTY, SITE
+from tests.fakes.site import DUTY, LINKED
+from tests.fakes.ward import ObedientProvider
 
 LINK = re.compile(r"https://hub\.example(/l/[A-Za-z0-9_-]{22}) Svar OK 1\.$")
-NAME = 'name = "test"\n'
-WITH_LINKS = SITE.replace(NAME, NAME + 'public_url = "https://hub.example"\nlinks = true\n')
 
 
 @pytest.fixture
 async def console(tmp_path: Path) -> AsyncIterator[Console]:
     async with open_console(tmp_path) as running:
-        running.desk.centre.site = Directory(load(WITH_LINKS), running.desk.centre.site.version)
+        running.desk.centre.site = Directory(load(LINKED), running.desk.centre.site.version)
         yield running
 
 
-async def link(desk: DeskCentre, number: int = 1) -> str:
+async def link(desk: DeskCentre) -> str:
+    """Raise an incident, and return the path in the text that the phone got."""
     await desk.keep(desk.event("pendant-1", Kind.ALARM_PRESSED))
-    (text,) = [row.text for row in await desk.rows(messages, messages.c.incident_id == number)]
-    found = LINK.search(text)
-    assert found, text
+    provider = ObedientProvider()
+    sender = Sender(desk.centre, Ways([provider]), lambda _name: "https://hub.example/hooks")
+    (message,) = await desk.rows(messages)
+    await sender.send(message.id)
+    (outgoing,) = provider.sent
+    found = LINK.search(outgoing.text)
+    assert found, outgoing.text
     return found[1]
 
 
@@ -49,10 +57,24 @@ def form(page: httpx.Response) -> str:
 
 async def test_it_stands_in_the_text_and_its_hash_in_the_store(console: Console) -> None:
     path = await link(console.desk)
+    token = path.removeprefix("/l/")
     (row,) = await console.desk.rows(links)
-    assert path.removeprefix("/l/") not in str(row)
+    assert token not in str(row)
     assert (row.incident_id, row.phone, len(row.token_hash)) == (1, "nord-1-duty", 64)
     assert (row.expires_at - row.created_at).total_seconds() == 24 * 3600
+    for table in metadata.sorted_tables:
+        assert token not in str(await console.desk.rows(table)), table.name
+
+
+async def test_it_is_in_no_page_no_answer_and_no_log(console: Console, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    path = await link(console.desk)
+    async with console.signed_in() as client:
+        shown = [await client.get(where) for where in ("/", "/incidents/1", "/api/incidents/1", "/api/incidents")]
+    assert [page.status_code for page in shown] == [200] * len(shown)
+    for text in [*(page.text for page in shown), caplog.text]:
+        assert path not in text
+        assert PLACE not in text
 
 
 async def test_a_hundred_previews_leave_it_open_and_say_no_more_than_the_text(console: Console) -> None:

@@ -24,6 +24,7 @@ from firmware_sim.phone.network import Network
 from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.escalation.plan import Position, Target
+from hub.central.links.tokens import PATH, PLACE
 from hub.central.notify import outbox
 from hub.central.notify.channels import kinds
 from hub.central.notify.channels.base import Subscription
@@ -58,6 +59,8 @@ HTTP: dict[str, dict[str, Any]] = {
     },
 }
 _EVERY_STEP = 200
+# What opens it is kept in a transaction of its own, before the text leaves.
+LINKED = f"47. https://hub.example{PATH}{PLACE} Svar OK 47."
 
 
 class Far(NamedTuple):
@@ -169,7 +172,7 @@ async def queued(folder: Path, clock: mortal.Hasty, channel: str, person: int) -
 
     def write(tx: Tx) -> int:
         outbox.cancel(tx, number, "the test writes its own")
-        return outbox.queue(tx, number, Target("nord-1", "duty", phone, channel), "47", Position(0, 0))
+        return outbox.queue(tx, number, Target("nord-1", "duty", phone, channel), LINKED, Position(0, 0))
 
     message_id = await centre.transact(write)
     centre.store.close()

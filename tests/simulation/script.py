@@ -169,7 +169,7 @@ def _site(rng: random.Random) -> Directory:
     ]
     return Directory(
         Site(
-            site=Settings(name="simulated"),
+            site=Settings(name="simulated", public_url="https://hub.example", links=True),
             phones=tuple(phones.values()),
             zones=tuple(Zone(id=zone, last_resort="leader") for zone in zones),
             rota=tuple(rota),

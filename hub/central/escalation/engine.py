@@ -283,12 +283,8 @@ def _begin_soon(tx: Tx, incident: record.Incident) -> None:
 def _text(tx: Tx, incident: record.Incident, target: Target, because: Because | None) -> str:
     others = _open_besides(tx, incident.id, target.phone.number)
     language = target.phone.language
-    token = "" if incident.test else tokens.fresh(tx, target.channel)
-    link = tokens.address(tx, token)
-    text = alert_text(tx.site, incident, tx.now.utc, again=because, language=language, others=others, link=link)
-    if token and link in text:
-        tokens.keep(tx, token, incident.id, target.phone.id)
-    return text
+    link = "" if incident.test else tokens.address(tx, target.channel)
+    return alert_text(tx.site, incident, tx.now.utc, again=because, language=language, others=others, link=link)
 
 
 def _open_besides(tx: Tx, number: int, phone_number: str) -> list[int]:

@@ -1,7 +1,7 @@
 """Links: made with a text, found by their token, used for one step of one incident.
 
-The token is 128 random bits and stands in the text only; the store keeps its SHA-256. A link is dead when its time
-is over or its incident closed, and a dead one looks like one that never was.
+The token is 128 random bits and stands only in the text that left; the store keeps its SHA-256. A link is dead
+when its time is over or its incident closed, and a dead one looks like one that never was.
 """
 
 import datetime as dt

@@ -1,4 +1,7 @@
-"""The tokens of links: made for a text, kept when the text had room for them."""
+"""The tokens of links: a text is queued with a place for one, and gets it at the moment it leaves.
+
+A token is only in the text that the provider gets: whoever reads the store finds a hash, which opens nothing.
+"""
 
 import datetime as dt
 import hashlib
@@ -13,19 +16,45 @@ _TOKEN_BYTES = 16
 # What the text of a channel can carry as something to be opened.
 _SHOWN_BY = frozenset({"sms", "push", "email"})
 PATH = "/l/"
-_IN_TEXT = re.compile(rf"https://[^\s/]+(?:/[^\s/]+)*?({PATH}[A-Za-z0-9_-]{{22}})(?![A-Za-z0-9_-])")
+# As long as a token, so that it is known what fits. No token has brackets or blanks; and whatever a site calls its
+# rooms and residents, gsm.plain() leaves no two blanks in a row.
+PLACE = "(made  when  it  goes)"
+_WORD = "[A-Za-z0-9_-]{22}"
+_IN_TEXT = re.compile(rf"https://[^\s/]+(?:/[^\s/]+)*?({PATH}{_WORD})(?![A-Za-z0-9_-])")
+_WAITING = re.compile(rf"https://\S+{PATH}{re.escape(PLACE)} ?")
+# As it stands, in JSON that escapes its slashes, and in a form.
+_SLASH = r"(?:\\?/|%2[Ff])"
+_REPEATED = re.compile(rf"({_SLASH}l{_SLASH}){_WORD}")
 
 
-def fresh(tx: Tx, channel: str) -> str:
-    """Return a new token, empty when the site wants no links or the channel cannot show one."""
+def address(tx: Tx, channel: str) -> str:
+    """Return the address of a link to be, with a place for its token; empty when there is to be none.
+
+    The site may want no links, or the channel cannot show one.
+    """
     settings = tx.site.site.site
     wanted = settings.links and settings.public_url and channel in _SHOWN_BY
-    return secrets.token_urlsafe(_TOKEN_BYTES) if wanted else ""
+    return f"{settings.public_url}{PATH}{PLACE}" if wanted else ""
 
 
-def address(tx: Tx, token: str) -> str:
-    """Return the address that opens a token, empty for none."""
-    return f"{tx.site.site.site.public_url}{PATH}{token}" if token else ""
+def wanted(text: str) -> bool:
+    """Tell whether a queued text has a place for a token."""
+    return _WAITING.search(text) is not None
+
+
+def make(tx: Tx, incident_id: int, phone: str) -> str:
+    """Return a new token, which opens an incident for a phone until the site's time is over."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    lifetime = dt.timedelta(hours=tx.site.site.site.link_h)
+    tx.connection.execute(links.delete().where(links.c.expires_at <= tx.now.utc))
+    row = {"token_hash": digest(token), "incident_id": incident_id, "phone": phone}
+    tx.connection.execute(links.insert(), row | {"created_at": tx.now.utc, "expires_at": tx.now.utc + lifetime})
+    return token
+
+
+def filled(text: str, token: str) -> str:
+    """Return a queued text as it leaves: with a token in its place, without the link when there is none."""
+    return text.replace(PLACE, token) if token else _WAITING.sub("", text)
 
 
 def path_in(text: str) -> str:
@@ -34,12 +63,9 @@ def path_in(text: str) -> str:
     return found[1] if found else ""
 
 
-def keep(tx: Tx, token: str, incident_id: int, phone: str) -> None:
-    """Let a token open an incident for a phone, until the site's time is over."""
-    lifetime = dt.timedelta(hours=tx.site.site.site.link_h)
-    tx.connection.execute(links.delete().where(links.c.expires_at <= tx.now.utc))
-    row = {"token_hash": digest(token), "incident_id": incident_id, "phone": phone}
-    tx.connection.execute(links.insert(), row | {"created_at": tx.now.utc, "expires_at": tx.now.utc + lifetime})
+def hidden(text: str) -> str:
+    """Return what somebody else says without the tokens in it: it may repeat a text of ours."""
+    return _REPEATED.sub(r"\1…", text)
 
 
 def digest(token: str) -> str:

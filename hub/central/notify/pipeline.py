@@ -17,6 +17,7 @@ from hub.central import clockwork
 from hub.central.bulletin import News
 from hub.central.centre import Centre, Effects, Tx
 from hub.central.incidents.lifecycle import State
+from hub.central.links import tokens
 from hub.central.notify import attempts, order, outcome
 from hub.central.notify.attempts import SEND
 from hub.central.notify.breaker import Condition
@@ -39,6 +40,8 @@ _NOTE_AGAIN_S = 0.5
 _GRACE_S = 12.0
 # A message that was read longer ago is read again before it leaves.
 _FRESH = dt.timedelta(seconds=2)
+# An alarm waits no longer for its link.
+_LINK_S = 2.0
 
 Hooks = Callable[[str], str]
 
@@ -127,7 +130,13 @@ class Sender:
         ours = (self._centre.owner, self._centre.clock.now().utc, SEND, str(message_id))
         return _load(connection, message_id), clockwork.leased(connection, *ours)
 
-    async def _attempt(self, message_id: int) -> None:
+    async def _attempt(self, message_id: int, token: str | None = None) -> None:
+        """Make an attempt, or note why there is none.
+
+        Args:
+            message_id: At which message.
+            token: Of its link, empty when none can be kept now; ``None``: whether it needs one is not known yet.
+        """
         draft, ours = await self._look(message_id)
         if draft is None:
             await self._note(lambda tx: clockwork.unschedule(tx, SEND, str(message_id)))
@@ -140,7 +149,7 @@ class Sender:
         if not ours:
             # It waited for its turn until the lease was short, or another centre has overtaken this one.
             if await self._centre.transact(lambda tx: clockwork.lease_again(tx, SEND, str(message_id))):
-                await self._attempt(message_id)
+                await self._attempt(message_id, token)
             else:
                 log.warning("message %d is let go: another centre has it now", message_id)
             return
@@ -151,15 +160,28 @@ class Sender:
         if provider is None:
             await self._note(lambda tx: outcome.undeliverable(tx, message_id, step.reason))
             return
+        if token is None and draft.incident_id is not None and tokens.wanted(draft.text):
+            # Somebody may take the incident meanwhile: the look at it stays the last thing before it leaves.
+            await self._attempt(message_id, await self._token(message_id, draft.incident_id, draft.phone))
+            return
         log.info("message %d by %s: %s", message_id, provider.name, step.reason)
-        await self._note(await self._told(provider, draft))
+        await self._note(await self._told(provider, draft, token or ""))
 
-    async def _told(self, provider: Provider, draft: Draft) -> Callable[[Tx], None]:
+    async def _token(self, message_id: int, incident_id: int, phone: str) -> str:
+        """Return a token for one attempt, its hash kept; empty when the store does not take it in time."""
+        try:
+            async with asyncio.timeout(_LINK_S):
+                return await self._centre.transact(lambda tx: tokens.make(tx, incident_id, phone), urgent=True)
+        except (TransientError, TimeoutError) as error:
+            log.warning("message %d: no link can be made for it now: %r", message_id, error)
+            return ""
+
+    async def _told(self, provider: Provider, draft: Draft, token: str) -> Callable[[Tx], None]:
         """Hand a message to a provider and return what is to be noted."""
         outgoing = Outgoing(
             message_id=draft.id,
             number=self._address(draft),
-            text=draft.text,
+            text=tokens.filled(draft.text, token),
             key=f"message-{draft.id}",
             receipt_url=f"{self._hooks(provider.name)}/delivery?message={draft.id}",
             incident_id=draft.incident_id,

@@ -18,6 +18,7 @@ from hub.central.centre import Tx
 from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
+from hub.central.links import tokens
 from hub.central.notify import outbox, outcome
 from hub.central.notify.channels.base import Inbound
 from hub.central.notify.message import ANSWER, BY_TEXT, FYI, MessageState, phone_of
@@ -86,7 +87,7 @@ def receive(tx: Tx, inbound: Inbound, *, apart: bool = False) -> str:
             is returned.
     """
     name = {"provider": inbound.provider, "provider_ref": inbound.provider_ref}
-    said = {"sender": inbound.sender, "text": inbound.text, "received_at": tx.now.utc, "answer": ""}
+    said = {"sender": inbound.sender, "text": tokens.hidden(inbound.text), "received_at": tx.now.utc, "answer": ""}
     claimed = tx.connection.scalar(_CLAIM[tx.connection.dialect.name], name | said)
     if claimed is None:
         return "" if apart else str(tx.connection.execute(_SAME, name).scalar_one())

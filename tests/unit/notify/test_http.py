@@ -47,6 +47,7 @@ def test_a_failure_says_when_to_come_again(wait: str, said: str) -> None:
         ("error 21 in 3 parts", "error 21 in 3 parts"),
         ("a\n b\tc", "a b c"),
         ("the alarm of r-12 was not sent", "… was not sent"),
+        ('"https:\\/\\/h.example\\/l\\/a-Zb_9a-Zb_9a-Zb_9a-Zb" is bad', '"https:\\/\\/h.example\\/l\\/…" is bad'),
         ("y" * 500, "y" * 120),
     ],
 )

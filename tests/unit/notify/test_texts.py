@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.central.links import tokens
 from hub.central.site.model import Language
 from hub.central.texts import Because, alert_text, gsm, render
 from hub.central.texts.language import LANGUAGES, sentence, table
@@ -24,7 +25,9 @@ GIVES_AWAY = re.compile(
     r"glukose|glucose|hjerte|heart|oksygen|spo2|temperatur|vekt|\bnavn\b|\bname\b|adress|personnum|født",
     re.IGNORECASE,
 )
-LINK = "https://hub.example/l/0123456789abcdefABCDEF"
+TOKEN = "0123456789abcdefABCDEF"
+LINK = f"https://hub.example{tokens.PATH}{TOKEN}"
+WAITING = f"https://hub.example{tokens.PATH}{tokens.PLACE}"
 PLACES = re.compile(r"{(\w+)}")
 names = st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=48)
 
@@ -100,6 +103,21 @@ def test_an_alert_word_for_word() -> None:
 def test_what_else_is_open_is_listed_and_the_link_stands_before_the_answer() -> None:
     text = alert_text(SITES["nb"], incident(), START, others=[45, 46], link=LINK)
     assert text == f"47 Trygghetsalarm: r-12, bad, 21:00. Også åpne: 45 46. {LINK} Svar OK 47."
+
+
+@given(room=st.text(max_size=120) | st.text("(made when it goes)/l", max_size=120) | st.just(tokens.PLACE))
+def test_as_it_leaves_it_is_the_text_that_was_measured(room: str) -> None:
+    queued = alert_text(SITES["nb"], incident(room=room), START, link=WAITING)
+    assert tokens.wanted(queued) is (WAITING in queued)
+    assert tokens.filled(queued, TOKEN) == alert_text(SITES["nb"], incident(room=room), START, link=LINK)
+    assert tokens.filled(queued, "") == alert_text(SITES["nb"], incident(room=room), START)
+
+
+@given(st.text() | st.text("(made when it goes)\n\t\xa0", max_size=40))
+def test_nobody_can_write_the_place_of_a_token(text: str) -> None:
+    assert tokens.PLACE not in gsm.plain(text)
+    assert not re.search(r"^[A-Za-z0-9_-]{22}$", tokens.PLACE)
+    assert (len(tokens.PLACE), gsm.fits(tokens.PLACE)) == (len(TOKEN), True)
 
 
 def test_it_is_written_in_the_language_of_the_phone() -> None:

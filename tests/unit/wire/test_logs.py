@@ -66,6 +66,7 @@ def test_an_entry_of_json_is_one_line_and_reads_back(text: str) -> None:
         ("sent Basic aHViOmdlaGVpbQ==", "sent Basic [secret]"),
         ("postgresql://hub:geheim@db/hub", "postgresql://hub:[secret]@db/hub"),
         ("POST /hooks/46elks/abcdefgh/sms?x=1", "POST /hooks/46elks/[secret]/sms?x=1"),
+        ("GET /l/a-Z0_9a-Z0_9a-Z0_9a-Z0: store", "GET /l/[secret]: store"),
         ('{"password": "hunter22", "user": "hub"}', '{"password": "[secret]", "user": "hub"}'),
         ("api_key=abc123&to=x", "api_key=[secret]&to=x"),
         ("mail to kari@example.org failed", "mail to [address] failed"),

@@ -50,7 +50,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         number: Where to, E.164; on channel ``email`` an address, empty where the phone has none; on ``fyi`` the
             recipient's id.
         text: What to say.
-        key: The same for every attempt at this message: a provider that knows such keys sends it once.
+        key: The same for every attempt at this message: a provider that knows such keys sends it once. Only what
+            opens the link in the text differs between attempts, and whichever arrives opens it.
         receipt_url: Where the provider reports what became of it.
         incident_id: What it is about; ``None`` when that is no incident.
         subscriptions: Where to on channel ``push``: every browser that the phone has switched it on in.

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 import httpx
 import msgspec
 
+from hub.central.links import tokens
 from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedError, TransientError
 
 #: An alarm waits behind this request: a provider that is slower than this is left for the next one.
@@ -153,7 +154,7 @@ def masked(said: str, *private: str) -> str:
     """Return the beginning of a provider's words on one line, without numbers and without what we sent."""
     for each in private:
         said = said.replace(each, "…")
-    return _NUMBER.sub("…", " ".join(said.split()))[:_SAID]
+    return _NUMBER.sub("…", " ".join(tokens.hidden(said).split()))[:_SAID]
 
 
 def required(fields: Mapping[str, str], name: str) -> str:

@@ -137,7 +137,7 @@ replies = sa.Table(
 links = sa.Table(
     "links",
     metadata,
-    sa.Column("token_hash", sa.String(64), primary_key=True),  # SHA-256; the token is in the text only
+    sa.Column("token_hash", sa.String(64), primary_key=True),  # SHA-256; the token is in no table
     sa.Column("incident_id", Number, sa.ForeignKey("incidents.id"), nullable=False),
     sa.Column("phone", Name, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
