@@ -45,7 +45,10 @@ def directory(steps: list[dict[str, Any]], rota: list[dict[str, Any]]) -> Direct
 
 @pytest.mark.parametrize("order", ["all", "one-by-one"])
 def test_whose_shift_has_begun_meanwhile_is_told_with_the_next_step(order: str) -> None:
-    steps = [{"roles": ["duty"], "order": order, "channels": BY_CALL}, {"roles": ["nord-2:duty"]}]
+    steps: list[dict[str, Any]] = [
+        {"roles": ["duty"], "order": order, "channels": BY_CALL},
+        {"roles": ["nord-2:duty"]},
+    ]
     here = directory(steps, ROTA)
     by_night = move(here, "nord-1", "care", 40, MORNING - dt.timedelta(seconds=30), Position(0, 0))
     told = {target.phone.number for target in by_night.targets}
@@ -65,7 +68,7 @@ def test_one_by_one_whoever_comes_on_duty_is_told_in_place_of_the_second_of_the_
     night = shift("nord-1", "", "15:00", "08:00") | {"phones": ["duty-1", "watch"]}
     del night["phone"]
     rota: list[dict[str, Any]] = [night, *ROTA[::2]]
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"roles": ["duty"], "order": "one-by-one", "between_s": 60, "channels": BY_CALL},
         {"roles": ["nord-2:duty"]},
     ]
