@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from hub.central import dose
 from hub.central.centre import Centre, Tx
-from hub.central.incidents.desk import Finding, raise_incident
+from hub.central.incidents import record
+from hub.central.incidents.desk import CENTRE, Finding, raise_incident
 from hub.central.maintenance import holding
 from hub.central.store import mark, tables
 from hub.domain.clock import SteadyClock
@@ -63,6 +64,7 @@ def bring_back(tx: Tx, by: dt.timedelta) -> None:
     for row in tx.connection.execute(sa.select(due.c.id, due.c.at).where(due.c.kind.not_in(_NAMED))).all():
         moved = {"at": row.at - by, "leased_by": None, "leased_until": None}
         tx.connection.execute(due.update().where(due.c.id == row.id).values(**moved))
+    _note(tx)
     for table, names in _HAPPENED.items():
         for name in names:
             column = table.c[name]
@@ -80,3 +82,14 @@ def bring_back(tx: Tx, by: dt.timedelta) -> None:
             occurred_at=tx.now.utc,
         ),
     )
+
+
+def _note(tx: Tx) -> None:
+    """Note in the history of each incident that is brought back, it or a message of it, that it was."""
+    incidents, messages = tables.incidents.c, tables.messages.c
+    ahead = sa.union(
+        sa.select(incidents.id).where(incidents.opened_at > tx.now.utc),
+        sa.select(messages.incident_id).where(messages.sent_at > tx.now.utc, messages.incident_id.is_not(None)),
+    )
+    for number in sorted(tx.connection.scalars(ahead)):
+        record.note(tx, number, "brought_back", CENTRE)

@@ -2,13 +2,13 @@
 
 import argparse
 
-from hub.cli.table import Command, Parser, date, store_option
+from hub.cli.table import Command, Parser, date, now, store_option
 
 
 def _verify(args: argparse.Namespace) -> int:
     from hub.central.commands.audit import verify_trail  # noqa: PLC0415 - what a command needs is imported by it
 
-    return verify_trail(args.store, args.since, args.head, print)
+    return verify_trail(args.store, args.since, args.head, now(), print)
 
 
 def _verify_options(parser: Parser) -> None:
@@ -35,13 +35,13 @@ def _show_options(parser: Parser) -> None:
 COMMANDS = (
     Command(
         "audit verify",
-        "Walk the audit trail; find the first row that was altered, is missing or was put in between.",
+        "Find what was altered, is missing or was put in: in the audit trail, and in what reports read.",
         _verify_options,
         _verify,
         "hub audit verify --store sqlite:////var/lib/hub/central.db\n"
         "hub audit verify --since 2026-03-01 --head 4f0c…\n\n"
-        "The exit code is 1 when the trail does not hold. Write the head down elsewhere: whoever rewrites\n"
-        "the whole trail cannot keep it.",
+        "The exit code is 1 when something does not hold. Write the head down elsewhere: whoever rewrites the\n"
+        "whole trail, or cuts off its end, cannot keep it.",
     ),
     Command(
         "audit show",

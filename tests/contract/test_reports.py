@@ -14,6 +14,7 @@ from hub.central.centre import Tx
 from hub.central.incidents import desk as act
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.reports import report
+from hub.central.reports.followup import BREACHES
 from hub.central.reports.report import Question, Report, make
 from hub.central.site.apply import apply, load_current
 from hub.central.site.load import load
@@ -51,11 +52,13 @@ async def raised(desk: DeskCentre, resident: str, **more: Any) -> int:
     return await desk.centre.transact(lambda tx: act.raise_incident(tx, press(resident, at, **more)))
 
 
-async def does(desk: DeskCentre, number: int, event: Event, *, cause: Cause = Cause.NEED) -> None:
+async def does(
+    desk: DeskCentre, number: int, event: Event, *, cause: Cause = Cause.NEED, actor: str = "user:kari-test"
+) -> None:
     ending = {"outcome": Outcome.HELP_GIVEN, "cause": cause} if event is Event.CLOSE else {}
 
     def work(tx: Tx) -> None:
-        act.act(tx, number, event, "user:kari-test", **ending)  # type: ignore[arg-type] # a test's shorthand
+        act.act(tx, number, event, actor, **ending)  # type: ignore[arg-type] # a test's shorthand
 
     await desk.centre.transact(work)
 
@@ -97,12 +100,12 @@ async def test_what_became_of_each_incident(desk: DeskCentre) -> None:
     assert (told.tests, told.total.raised, told.more) == (1, 3, 0)
     assert (good.taken_by, good.acknowledged_s, good.arrived_s, good.closed_s) == ("user:kari-test", 30, 90, 150)
     assert good.breaches == ()
-    assert [(b.limit, b.limit_s, round(b.late_s), b.lasts) for b in bad.breaches] == [
+    assert [(b.limit, b.limit_s, round(b.late_s or 0), b.lasts) for b in bad.breaches] == [
         ("acknowledge", 120, 80, False)
     ]
     assert (false.delivered_s, false.false_alarm, told.total.undelivered) == (2, True, 2)
     assert (told.total.late, told.total.false_alarms) == (1, 1)
-    assert told.total.breaches == {"acknowledge": 1, "arrive": 0, "close": 0}
+    assert told.total.breaches == dict.fromkeys(BREACHES, 0) | {"acknowledge": 1}
     assert {name: figures.raised for name, figures in told.groups.items()} == {"nord-1": 2, "nord-2": 1}
     desk.clock.go_on(3600)
     late = (await ask(desk)).incidents[1]
@@ -210,6 +213,37 @@ async def test_the_inspectors_question_is_one_command(
     assert answer["total"]["legs"]["closed"] == {"count": 2, "median_s": 0.0, "p95_s": 150.0}
     assert main([*words, "--kind", "dose.eaten"]) == 1
     assert "there is no such kind" in capsys.readouterr().err
+
+
+async def test_who_took_it_and_went_no_further_and_who_came_instead(
+    desk: DeskCentre, store_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await lay(desk, SITE.replace('class = "care"\n', 'class = "care"\nacknowledge_s = 180\n'))
+    number = await raised(desk, "r-1017")
+    desk.clock.go_on(30)
+    await does(desk, number, Event.ACKNOWLEDGE, actor="sms:nord-1-duty")
+    await desk.pass_time(3970)
+    await does(desk, number, Event.ACKNOWLEDGE)
+    desk.clock.go_on(300)
+    await does(desk, number, Event.ARRIVE)
+    words = ["report", "followup", "--store", store_url, "--from", "2026-11-21", "--to", "2026-11-22"]
+    assert main([*words, "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "sms:nord-1-duty 0:30-10:30 expired, user:kari-test 1:06:40-  0:30" in lines[1]
+    assert lines[1].endswith("within, on_the_way: time passed")
+    assert "1 within the limits, 0 not (on_the_way 1); 1 taken by somebody who went no further;" in lines[-1]
+    assert main([*words, "--format", "csv", "--list"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["taken_by"], row["within"], row["led_nowhere"]) == ("sms:nord-1-duty", "within", "1")
+    assert row["takings"] == "sms:nord-1-duty 30-630 expire; user:kari-test 4000-"
+    assert main([*words, "--format", "csv"]) == 0
+    figures = [*csv.DictReader(io.StringIO(capsys.readouterr().out))][-1]
+    assert (figures["within"], figures["led_nowhere"], figures["on_the_way_breaches"]) == ("1", "1", "1")
+    assert main([*words, "--format", "json", "--list"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["incidents"]
+    assert (one["taken_by"], one["within"], one["led_nowhere"]) == ("sms:nord-1-duty", True, 1)
+    assert [taking["by"] for taking in one["takings"]] == ["sms:nord-1-duty", "user:kari-test"]
+    assert one["takings"][0] == {"by": "sms:nord-1-duty", "taken_s": 30.0, "until_s": 630.0, "end": "expire"}
 
 
 async def test_a_report_finds_its_period_by_an_index(desk: DeskCentre) -> None:

@@ -50,6 +50,19 @@ async def test_the_page_answers_the_question_in_each_language_and_notes_who_aske
     }
 
 
+async def test_whoever_took_it_and_went_no_further_is_shown_beside_who_came(console: Console) -> None:
+    await console.desk.pass_time(700)
+    await console.desk.centre.transact(lambda tx: desk.act(tx, 1, Event.ARRIVE, "sms:nord-1-duty"))
+    async with console.signed_in() as client:
+        for language, words in {
+            "nb": ("tiden gikk ut", "Dro ikke i tide", "1 ble tatt av noen som ikke gikk videre."),
+            "nn": ("tida gjekk ut", "Drog ikkje i tide", "1 vart teken av nokon som ikkje gjekk vidare."),
+            "en": ("time passed", "Did not set out in time", "1 was taken by somebody who went no further."),
+        }.items():
+            text = (await client.get(f"/reports?{PERIOD}&lang={language}")).text
+            assert [word for word in (*words, "1:15", "11:15", "nord-1-duty", USER) if word not in text] == []
+
+
 async def test_without_a_question_it_is_this_month_so_far(console: Console) -> None:
     async with console.signed_in() as client:
         text = (await client.get("/reports?lang=en")).text

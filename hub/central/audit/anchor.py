@@ -1,7 +1,8 @@
 """Anchors: the incidents' history is hashed into the audit trail every few minutes.
 
 A chain of its own would let every alarm of every centre wait for one lock. So what was noted about incidents is
-kept as it is, no row of it can be changed, and a row of the trail tells which rows there were and their hash.
+kept as it is, no row of it can be changed, and a row of the trail tells which rows there were and their hash. It
+also tells what each incident was that these rows are about: an incident itself is changed again and again.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from hub.central.audit import facts
+from hub.central.audit.facts import Facts
 from hub.central.auth import audit as trail
 from hub.central.centre import Centre, Tx
 from hub.central.store.tables import audit, incident_events, microseconds
@@ -25,6 +28,8 @@ log = logging.getLogger(__name__)
 
 ACTOR, ACTION, SUBJECT = "centre", "incidents.anchored", "incident_events"
 PERIOD = dt.timedelta(minutes=5)
+# What is older than this and not anchored was left out: two periods, and one more for a centre that took over.
+DELAY = 3 * PERIOD
 # Rows in one anchor: few enough to look through when one of them was altered.
 ROWS = 1000
 _AT_ONCE = 20
@@ -50,6 +55,7 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
         seen: The highest number at this moment. Lower ones may still be under way in another centre: it is what
             the next anchors reach to, after :data:`PERIOD`.
         seen_at: This moment, in microseconds.
+        facts: What the incidents of these rows were at this moment; older versions did not tell.
     """
 
     first: int
@@ -58,6 +64,7 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     seen: int
     seen_at: int
+    facts: tuple[Facts, ...] = ()
 
 
 class Anchors:
@@ -122,6 +129,7 @@ def _next(connection: sa.Connection, now: Now) -> tuple[int, Anchor | None]:
         sha256=_hash(rows),
         seen=last.seen if more else newest,
         seen_at=last.seen_at if more else this_moment,
+        facts=facts.read(connection, {row.incident_id for row in rows}),
     )
 
 

@@ -1,7 +1,7 @@
-"""Walks the audit trail in the store and finds the first row that is not what it was."""
+"""Walks the audit trail in the store, and finds what is not what it was: there, and in what reports read."""
 
 import datetime as dt
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from hub.central.audit import anchor, chain
 from hub.central.audit.chain import GENESIS, Break, Entry, Head, Link
+from hub.central.audit.incidents import Compared, Said, altered_sites, compare
 from hub.central.auth.audit import CHAIN
-from hub.central.store.tables import audit, audit_head
+from hub.central.store.tables import audit, audit_head, incident_events
+from hub.domain.clock import UTC
 
 _PAGE = 2000
 _START = Head(0, 0, GENESIS)
@@ -27,6 +29,9 @@ class Verdict(NamedTuple):
         anchored: Rows of the incidents' history that an anchor holds fast.
         broken: The first break, or ``None``.
         written: Number of the row that bears the hash that was asked for, or ``None``.
+        incidents: Incidents that were compared with what was noted of them; none when the trail itself is broken.
+        bare: Those whose history was anchored by an older version: only that history speaks of them.
+        altered: Every incident and version of the site that is not what was noted.
     """
 
     rows: int
@@ -36,15 +41,33 @@ class Verdict(NamedTuple):
     anchored: int
     broken: Break | None
     written: int | None = None
+    incidents: int = 0
+    bare: int = 0
+    altered: tuple[Break, ...] = ()
 
 
-def verify(connection: sa.Connection, since: dt.datetime | None = None, written: str | None = None) -> Verdict:
-    """Walk the trail, and hold the incidents' history against its anchors.
+class _Anchored(NamedTuple):
+    """What the anchors say: rows held, incidents as they were, lines before the walk and up to the last anchor."""
+
+    held: int = 0
+    said: Mapping[int, list[Said]] = {}
+    begin: int = 0
+    reach: int = 0
+
+
+def verify(
+    connection: sa.Connection,
+    since: dt.datetime | None = None,
+    written: str | None = None,
+    now: dt.datetime | None = None,
+) -> Verdict:
+    """Walk the trail, hold the incidents' history against its anchors, and the incidents against both.
 
     Args:
         connection: A connection to the store.
         since: Take the rows before this instant as they are.
         written: A hash that was written down elsewhere: some row must bear it.
+        now: This moment, for lines of the history that should have been anchored by now; ``None``: they may wait.
     """
     start = _start(connection, since)
     heads: list[Head] = []
@@ -57,10 +80,16 @@ def verify(connection: sa.Connection, since: dt.datetime | None = None, written:
         found = connection.scalar(sa.select(audit.c.id).where(audit.c.hash == written))
         if found is None and broken is None:
             broken = Break("missing", f"the row with the hash {written}")
-    anchored = 0
+    anchored, compared = _Anchored(), Compared(0, 0, ())
     if broken is None:
         anchored, broken = _anchored(connection, start.row)
-    return Verdict(walked.rows, walked.rows - start.rows, walked.row, walked.hash, anchored, broken, found)
+    if broken is None:
+        compared = compare(connection, anchored.said, anchored.begin, anchored.reach)
+        altered = (*compared.altered, *altered_sites(connection, start.row))
+        compared = compared._replace(altered=altered)
+        broken = altered[0] if altered else _waiting(connection, anchored.reach, now)
+    rows = (walked.rows, walked.rows - start.rows, walked.row, walked.hash, anchored.held)
+    return Verdict(*rows, broken, found, *compared)
 
 
 def _start(connection: sa.Connection, since: dt.datetime | None) -> Head:
@@ -102,13 +131,34 @@ def _head(connection: sa.Connection) -> Head:
     return _START if row is None else Head(*row)
 
 
-def _anchored(connection: sa.Connection, after: int) -> tuple[int, Break | None]:
-    held = 0
-    for row, said in list(anchor.anchors(connection)):
+def _anchored(connection: sa.Connection, after: int) -> tuple[_Anchored, Break | None]:
+    held = begin = reach = 0
+    said: dict[int, list[Said]] = {}
+    for row, anchored in anchor.anchors(connection):
+        reach = anchored.last
         if row <= after:
+            begin = reach
             continue
-        if not anchor.holds(connection, said):
-            rows = f"one of the rows {said.first} to {said.last} of incident_events"
-            return held, Break("altered", f"{rows}: they are not what row {row} of the trail says")
-        held += said.rows
-    return held, None
+        if not anchor.holds(connection, anchored):
+            rows = f"one of the rows {anchored.first} to {anchored.last} of incident_events"
+            broken = Break("altered", f"{rows}: they are not what row {row} of the trail says")
+            return _Anchored(held), broken
+        held += anchored.rows
+        for facts in anchored.facts:
+            said.setdefault(facts.id, []).append(Said(row, anchored.last, facts))
+    return _Anchored(held, said, begin, reach), None
+
+
+def _waiting(connection: sa.Connection, reach: int, now: dt.datetime | None) -> Break | None:
+    """Find the lines of the history that should have been anchored."""
+    if now is None:
+        return None
+    lines = incident_events.c
+    late = sa.and_(lines.id > reach, lines.at <= now - anchor.DELAY)
+    first, last, at = connection.execute(
+        sa.select(sa.func.min(lines.id), sa.func.max(lines.id), sa.func.min(lines.at)).where(late)
+    ).one()
+    if first is None:
+        return None
+    rows = f"rows {first} to {last} of incident_events, since {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return Break("unanchored", f"{rows}: a running centre anchors them within ten minutes; ask again then")

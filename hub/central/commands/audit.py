@@ -11,18 +11,20 @@ from hub.central.commands.stores import opened
 from hub.central.escalation.days import instant
 from hub.central.site.apply import load_current
 from hub.central.store.tables import audit
+from hub.domain.clock import Now
 from hub.domain.errors import MalformedError
 
 _HASH_DIGITS = 64
 
 
-def verify_trail(store_url: str, since: dt.date | None, written: str | None, say: Say) -> int:
-    """Walk the trail; say how far it holds, and return 1 when it does not.
+def verify_trail(store_url: str, since: dt.date | None, written: str | None, now: Now, say: Say) -> int:
+    """Walk the trail and what reports read; say how far they hold, and return 1 when they do not.
 
     Args:
         store_url: Where it is.
         since: Take what was noted before this local date as it is.
         written: A head that was written down elsewhere.
+        now: This moment.
         say: Takes each line.
 
     Raises:
@@ -33,17 +35,19 @@ def verify_trail(store_url: str, since: dt.date | None, written: str | None, say
 
     def work(connection: sa.Connection) -> Verdict:
         begin = None if since is None else instant(since, 0, _zone(connection))
-        return verify(connection, begin, written)
+        return verify(connection, begin, written, now.utc)
 
     with opened(store_url, make=False) as store:
         verdict = store.read_now(work)
     if verdict.broken is not None:
-        say(f"{verdict.broken.sort}: {verdict.broken.where}")
-        say(f"the trail does not hold; before that {verdict.rows} rows do")
+        for broken in verdict.altered or (verdict.broken,):
+            say(f"{broken.sort}: {broken.where}")
+        say(_held(verdict))
         return 1
     walked = "" if since is None else f"; {verdict.since} of them since {since} were walked"
     say(f"the trail holds: {verdict.rows} rows, the last is row {verdict.row}{walked}")
     say(f"the history of incidents holds: {verdict.anchored} rows are anchored in what was walked")
+    say(f"{verdict.incidents} incidents are what was noted of them{_bare(verdict)}")
     if written is not None:
         say(f"the head that was written down is row {verdict.written}")
     say(f"head {verdict.hash}")
@@ -65,6 +69,22 @@ def show(store_url: str, subject: str, say: Say) -> int:
     if not rows:
         say(f"nothing was noted about {subject}")
     return 0 if rows else 1
+
+
+def _held(verdict: Verdict) -> str:
+    if verdict.altered:
+        return f"the trail holds, but {len(verdict.altered)} rows that reports read are not what was noted"
+    if verdict.broken is not None and verdict.broken.sort == "unanchored":
+        return (
+            f"the trail holds, but what is not anchored may still be altered; {verdict.anchored} rows are anchored"
+        )
+    return f"the trail does not hold; before that {verdict.rows} rows do"
+
+
+def _bare(verdict: Verdict) -> str:
+    if not verdict.bare:
+        return ""
+    return f"; what {verdict.bare} of them were when they were opened was not anchored then"
 
 
 def _zone(connection: sa.Connection) -> ZoneInfo:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from hub.central.reports.followup import LIMITS, FollowUp
+from hub.central.reports.followup import BREACHES, FollowUp
 
 By = Literal["zone", "shift", "class", "kind", "resident", "device"]
 NONE = "-"
@@ -44,7 +44,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         within: Followed up within the limits.
         late: Not within them.
         unlimited: The site had set no limit for them.
-        breaches: How many passed each limit.
+        led_nowhere: Taken by somebody who let the time pass, within the limits or not.
+        breaches: How many passed each limit, and how often the time of each step of those who took one.
         repeats: How often their plans began anew.
         outcomes: How they ended.
         causes: Why they came up.
@@ -58,6 +59,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     within: int
     late: int
     unlimited: int
+    led_nowhere: int
     breaches: dict[str, int]
     repeats: int
     outcomes: dict[str, int]
@@ -79,6 +81,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.raised = self.false_alarms = self.silent = self.late = self.unlimited = self.repeats = 0
+        self.led_nowhere = 0
         self.seconds: dict[str, list[float]] = {leg: [] for leg in LEGS}
         self.breaches: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
@@ -91,6 +94,7 @@ class Tally:
         self.silent += one.silent
         self.late += one.within is False
         self.unlimited += one.within is None
+        self.led_nowhere += one.led_nowhere > 0
         self.repeats += one.repeats
         # In the order of LEGS; a name put together for each of a hundred thousand incidents takes its time.
         took = (one.sent_s, one.delivered_s, one.acknowledged_s, one.on_the_way_s, one.arrived_s, one.closed_s)
@@ -111,6 +115,7 @@ class Tally:
         self.silent += other.silent
         self.late += other.late
         self.unlimited += other.unlimited
+        self.led_nowhere += other.led_nowhere
         self.repeats += other.repeats
         for leg, seconds in other.seconds.items():
             self.seconds[leg] += seconds
@@ -129,7 +134,8 @@ class Tally:
             within=self.raised - self.late - self.unlimited,
             late=self.late,
             unlimited=self.unlimited,
-            breaches={limit: self.breaches[limit] for limit in LIMITS},
+            led_nowhere=self.led_nowhere,
+            breaches={limit: self.breaches[limit] for limit in BREACHES},
             repeats=self.repeats,
             outcomes=dict(sorted(self.outcomes.items())),
             causes=dict(sorted(self.causes.items())),

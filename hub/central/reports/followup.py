@@ -17,15 +17,23 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 _US = 1_000_000
 
 LIMITS = ("acknowledge", "arrive", "close")
+# What whoever took it was to say next, when the time for that passed: breaches too, but none of the site's limits.
+STEPS = ("on_the_way", "arrived", "closed")
+BREACHES = (*LIMITS, *STEPS)
 # Events of an incident's history that its follow-up is made of.
 TAKES = frozenset({Event.ACKNOWLEDGE, Event.DEPART, Event.ARRIVE})
 AGAIN = "alerts_again"
 BREACH = "breach"
-EVENTS = (*sorted(TAKES), AGAIN, BREACH)
+# After these nobody has it any more.
+ENDS = (Event.EXPIRE, "pass_on", AGAIN)
+EVENTS = (*sorted(TAKES), *ENDS, BREACH)
+TAKEN_OVER, CLOSED = "taken_over", "closed"
 FALSE = frozenset({Cause.MISTAKE, Cause.FALSE_ALARM})
 
 # As hub.central.escalation.limits notes it; how long the limit was stands in it, whatever the site says since.
 _NOTED = re.compile(rf"({'|'.join(LIMITS)}): (\d+) s passed")
+# As hub.central.escalation.engine notes it.
+_EXPIRED = re.compile(rf"({'|'.join(STEPS)}): time passed")
 
 
 class Row(NamedTuple):
@@ -63,19 +71,36 @@ class Told(NamedTuple):
 
 
 class Breach(msgspec.Struct, frozen=True):
-    """A limit that was passed.
+    """A limit that was passed, or the time of somebody who took it.
 
     Attributes:
-        limit: ``acknowledge``, ``arrive`` or ``close``.
-        limit_s: How long it was.
-        late_s: By how much it was passed; so far, when ``lasts``.
+        limit: One of :data:`LIMITS`; or what whoever took it did not say in time, one of :data:`STEPS`.
+        limit_s: How long it was; ``None`` for a step.
+        late_s: By how much it was passed; so far, when ``lasts``; ``None`` for a step: then it alerts again.
         lasts: What it is about has not happened yet.
     """
 
     limit: str
-    limit_s: int
-    late_s: float
+    limit_s: int | None
+    late_s: float | None
     lasts: bool
+
+
+class Taking(msgspec.Struct, frozen=True):
+    """Somebody had an incident; seconds are from when it was raised.
+
+    Attributes:
+        by: Who.
+        taken_s: From when on.
+        until_s: Until when; ``None``: that one has it still.
+        end: Why no longer: ``expire`` (time passed), ``pass_on`` (handed back), ``alerts_again`` (it was reported
+            again, or forgotten), ``taken_over`` (somebody else went further with it) or ``closed``.
+    """
+
+    by: str
+    taken_s: float
+    until_s: float | None
+    end: str | None
 
 
 class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +110,9 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
         sent_s: A provider had accepted the first message.
         delivered_s: A provider reported that the first message was delivered.
         acknowledged_s: Somebody took it, or closed it straight away.
-        taken_by: Who that was first.
+        takings: Everybody who took it, in order.
         limits_s: The limits that held for it, in seconds; empty: the site had set none.
-        breaches: Those that were passed.
+        breaches: Those that were passed, and the times of those who took it and went no further.
         repeats: How often its plan began anew: who took it went no further, or it was reported again.
         shift: Whose shift it was, in the words of the rota; empty when nobody asked.
     """
@@ -106,7 +131,7 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     on_the_way_s: float | None
     arrived_s: float | None
     closed_s: float | None
-    taken_by: str | None
+    takings: tuple[Taking, ...]
     closed_by: str | None
     outcome: str | None
     cause: str | None
@@ -117,9 +142,19 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     shift: str = ""
 
     @property
+    def taken_by(self) -> str | None:
+        """Who took it first, ``None``: nobody did."""
+        return self.takings[0].by if self.takings else None
+
+    @property
     def within(self) -> bool | None:
         """Whether it was followed up within its limits; ``None``: there were none to keep."""
-        return not self.breaches if self.limits_s else None
+        return all(breach.limit in STEPS for breach in self.breaches) if self.limits_s else None
+
+    @property
+    def led_nowhere(self) -> int:
+        """How often somebody took it and let the time pass; with such a one *within* is not the whole story."""
+        return sum(taking.end == Event.EXPIRE for taking in self.takings)
 
     @property
     def false_alarm(self) -> bool:
@@ -146,25 +181,27 @@ def follow_up(
         shift: Whose shift it was.
     """
     first: dict[str, int] = {}
-    taken: Noted | None = None
     repeats = 0
     limits_s = dict(limits)
     breached: set[str] = set()
-    for line in history:
+    expired: list[Breach] = []
+    lines = list(history)
+    for line in lines:
         if line.event in TAKES:
             first.setdefault(line.event, line.at)
-            taken = taken or line
         elif line.event == AGAIN:
             repeats += 1
         elif line.event == BREACH and (noted := _NOTED.match(line.detail)):
             breached.add(noted[1])
             limits_s[noted[1]] = int(noted[2])
-    if taken is None and row.closed_at is not None and row.outcome != Outcome.CLEARED:
-        taken = Noted(row.closed_at, "closed", row.closed_by or "", "")
+        elif line.event == BREACH and (noted := _EXPIRED.match(line.detail)):
+            expired.append(Breach(noted[1], None, None, lasts=False))
+    had = _had(row, lines)
+    taken_at = had[0][0].at if had else None
+    late = _breaches(row, limits_s, breached, taken_at, first.get(Event.ARRIVE), now)
 
     def since(at: int | None) -> float | None:
-        # A centre whose clock was behind must not make a follow-up that came before its alarm.
-        return None if at is None else max(0, at - row.opened_at) / _US
+        return None if at is None else _since(row, at)
 
     return FollowUp(
         number=row.id,
@@ -177,39 +214,66 @@ def follow_up(
         raised_at=EPOCH + dt.timedelta(microseconds=row.opened_at),
         sent_s=since(told.sent_at),
         delivered_s=since(told.delivered_at),
-        acknowledged_s=since(taken.at if taken else None),
+        acknowledged_s=since(taken_at),
         on_the_way_s=since(first.get(Event.DEPART)),
         arrived_s=since(first.get(Event.ARRIVE)),
         closed_s=since(row.closed_at),
-        taken_by=taken.actor if taken else None,
+        takings=tuple(
+            Taking(took.actor, _since(row, took.at), since(end.at if end else None), end.event if end else None)
+            for took, end in had
+        ),
         closed_by=row.closed_by,
         outcome=row.outcome,
         cause=row.cause,
         presses=row.presses,
         repeats=repeats,
         limits_s=limits_s,
-        breaches=_breaches(row, limits_s, breached, taken.at if taken else None, first.get(Event.ARRIVE), now),
+        breaches=(*late, *expired),
         shift=shift,
     )
 
 
+def _had(row: Row, lines: Iterable[Noted]) -> list[tuple[Noted, Noted | None]]:
+    """Return who had it in turn: the line with which each took it, and the one with which that ended."""
+    found: list[tuple[Noted, Noted | None]] = []
+    holder: Noted | None = None
+    for line in lines:
+        if line.event in TAKES and holder is None:
+            holder = line
+        elif line.event in TAKES and holder is not None and holder.actor != line.actor:
+            found.append((holder, line._replace(event=TAKEN_OVER)))
+            holder = line
+        elif line.event in ENDS and holder is not None:
+            found.append((holder, line))
+            holder = None
+    closed = None if row.closed_at is None else Noted(row.closed_at, CLOSED, row.closed_by or "", "")
+    if holder is None and row.outcome != Outcome.CLEARED:
+        holder = closed
+    if holder is not None:
+        found.append((holder, closed))
+    return found
+
+
+def _since(row: Row, at: int) -> float:
+    # A centre whose clock was behind must not make a follow-up that came before its alarm.
+    return max(0, at - row.opened_at) / _US
+
+
 def _breaches(
     row: Row, limits_s: Mapping[str, int], noted: set[str], taken_at: int | None, arrived_at: int | None, now: int
-) -> tuple[Breach, ...]:
-    if not limits_s:
-        return ()
+) -> list[Breach]:
     reached = {
         "acknowledge": _earlier(taken_at, row.closed_at),
         "arrive": _earlier(arrived_at, row.closed_at),
         "close": row.closed_at,
     }
-    found = []
+    found: list[Breach] = []
     for name, at in reached.items():
         if name in limits_s:
             late = (now if at is None else at) - row.opened_at - limits_s[name] * _US
             if late > 0 or name in noted:
                 found.append(Breach(name, limits_s[name], max(0, late) / _US, at is None))
-    return tuple(found)
+    return found
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

@@ -10,12 +10,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from hub.central.reports.figures import LEGS, Figures
-from hub.central.reports.followup import LIMITS, FollowUp
+from hub.central.reports.followup import BREACHES, CLOSED, LIMITS, FollowUp, Taking
 from hub.central.reports.report import Report
 
 _MINUTE_S, _HOUR_S = 60, 3600
 TOTAL = "all"
 _WITHIN = {True: "within", False: "late", None: "no limit"}
+_END = {
+    "expire": "expired",
+    "pass_on": "passed on",
+    "alerts_again": "alerted again",
+    "taken_over": "taken over",
+    CLOSED: "closed",
+}
 
 _GROUP_HEAD = (
     "group",
@@ -27,23 +34,25 @@ _GROUP_HEAD = (
     "within",
     "late",
     "unlimited",
-    *(f"{limit}_breaches" for limit in LIMITS),
+    *(f"{limit}_breaches" for limit in BREACHES),
     "repeats",
+    "led_nowhere",
 )
 _INCIDENT_HEAD = (
     *("number", "raised_at", "class", "kind", "severity", "zone", "resident", "device"),
     *(f"{leg}_s" for leg in LEGS),
     *("taken_by", "closed_by", "outcome", "cause", "presses", "repeats", "within"),
     *(f"{limit}_late_s" for limit in LIMITS),
+    *("takings", "led_nowhere"),
 )
 
 
 def as_json(report: Report, zone: ZoneInfo) -> str:
-    """Return a report as one JSON object; each incident tells besides whether it was within the limits."""
+    """Return a report as one JSON object; each incident tells besides who took it first and how it stands."""
     document = msgspec.to_builtins(report)
     for one, told in zip(report.incidents, document["incidents"], strict=True):
         told["raised_at"] = one.raised_at.astimezone(zone).isoformat()
-        told["within"] = one.within
+        told |= {"taken_by": one.taken_by, "within": one.within, "led_nowhere": one.led_nowhere}
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
 
@@ -83,6 +92,7 @@ def verdict(report: Report) -> str:
     sentence = f"{total.raised} raised: {total.within} within the limits, {total.late} not"
     sentence += f" ({passed})" if passed else ""
     sentence += f", {total.unlimited} for which the site had set no limit" if total.unlimited else ""
+    sentence += f"; {total.led_nowhere} taken by somebody who went no further" if total.led_nowhere else ""
     sentence += f"; {still} still open" if still else "; all closed"
     return sentence + (f"; {report.tests} tests left out" if report.tests else "")
 
@@ -120,25 +130,50 @@ def _line(one: FollowUp, zone: ZoneInfo) -> tuple[str, ...]:
         one.zone,
         one.resident or "-",
         one.kind,
-        one.taken_by or "nobody",
+        ", ".join(_takings(one)) or "nobody",
         span(one.acknowledged_s),
         span(one.arrived_s),
         span(one.closed_s),
-        ", ".join(_late(one)) or _WITHIN[one.within],
+        ", ".join(_stands(one)),
     )
 
 
-def _late(one: FollowUp) -> Iterable[str]:
+def _takings(one: FollowUp) -> Iterable[str]:
+    """Yield everybody who took it and how long they had it; the table's own columns tell that of a single one."""
+    if len(one.takings) == 1 and one.takings[0].end in {None, CLOSED}:
+        yield one.takings[0].by
+        return
+    for taking in one.takings:
+        until = "" if taking.until_s is None else span(taking.until_s)
+        yield f"{taking.by} {span(taking.taken_s)}-{until} {_END.get(taking.end or '', '')}".rstrip()
+
+
+def _stands(one: FollowUp) -> Iterable[str]:
+    """Yield how it stands with its limits, and the time of whom that passed besides."""
+    if one.within is not False:
+        yield _WITHIN[one.within]
     for breach in one.breaches:
-        so_far = " so far" if breach.lasts else ""
-        yield f"{breach.limit} {span(breach.late_s)} late{so_far}"
+        if breach.late_s is None:
+            yield f"{breach.limit}: time passed"
+        else:
+            so_far = " so far" if breach.lasts else ""
+            yield f"{breach.limit} {span(breach.late_s)} late{so_far}"
 
 
 def _group(name: str, figures: Figures) -> list[Any]:
     legs = [cell for leg in LEGS for cell in _leg_cells(figures, leg)]
-    breaches = [figures.breaches[limit] for limit in LIMITS]
+    breaches = [figures.breaches[limit] for limit in BREACHES]
     counts = [figures.undelivered, figures.false_alarms, figures.silent, figures.within, figures.late]
-    return [name, figures.raised, *legs, *counts, figures.unlimited, *breaches, figures.repeats]
+    return [
+        name,
+        figures.raised,
+        *legs,
+        *counts,
+        figures.unlimited,
+        *breaches,
+        figures.repeats,
+        figures.led_nowhere,
+    ]
 
 
 def _leg_cells(figures: Figures, leg: str) -> tuple[Any, ...]:
@@ -156,4 +191,11 @@ def _incident(one: FollowUp, zone: ZoneInfo) -> list[Any]:
         *(one.taken_by, one.closed_by, one.outcome, one.cause, one.presses, one.repeats),
         _WITHIN[one.within],
         *(late.get(limit) for limit in LIMITS),
+        *("; ".join(map(_seconds, one.takings)), one.led_nowhere),
     ]
+
+
+def _seconds(taking: Taking) -> str:
+    """Write a taking for a file: ``sms:nord-1-duty 30-630 expire``."""
+    until = "" if taking.until_s is None else f"{taking.until_s:.0f}"
+    return f"{taking.by} {taking.taken_s:.0f}-{until} {taking.end or ''}".rstrip()

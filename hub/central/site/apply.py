@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from hub.central.audit.incidents import SITE_APPLIED, digest
 from hub.central.auth import audit
 from hub.central.commissioning import service
 from hub.central.site.directory import Directory
@@ -42,7 +43,7 @@ def apply(connection: sa.Connection, text: str, site: Site, now: Now, applied_by
     _assign(connection, hubs, hubs.c.hub_id, (hub.id for hub in site.hubs), now)
     _assign(connection, devices, devices.c.device_id, (device.id for device in site.devices), now)
     service.rewire(connection, site, now, applied_by)
-    audit.note(connection, now, applied_by[:64], "site.applied", f"site:{version}")
+    audit.note(connection, now, applied_by[:64], SITE_APPLIED, f"site:{version}", digest(text))
     notice = {"at": now.utc, "attempts": 0, "leased_by": None, "leased_until": None}
     connection.execute(
         sql.insert(connection, due)

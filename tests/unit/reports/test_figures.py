@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from hub.central.incidents.lifecycle import Cause, Outcome
 from hub.central.reports.figures import GROUPS, LEGS, NONE, By, Figures, Sums, figures_of, percentile
-from hub.central.reports.followup import EPOCH, LIMITS, Breach, FollowUp
+from hub.central.reports.followup import BREACHES, EPOCH, Breach, FollowUp, Taking
 
 SECONDS = st.none() | st.floats(0, 1e6, allow_nan=False)
 NAMES = st.none() | st.sampled_from(["a", "b", "c"])
-BREACHES = st.lists(st.sampled_from(LIMITS), unique=True)
+PASSED = st.lists(st.sampled_from(BREACHES), unique=True)
+TAKINGS = st.lists(st.sampled_from(["expire", "pass_on", "closed", None]), max_size=3)
 INCIDENTS = st.lists(
     st.builds(
         FollowUp,
@@ -25,14 +26,14 @@ INCIDENTS = st.lists(
         device=NAMES,
         raised_at=st.just(EPOCH),
         **{f"{leg}_s": SECONDS for leg in LEGS},
-        taken_by=st.none(),
+        takings=TAKINGS.map(lambda ends: tuple(Taking("sms:a", 1.0, 2.0, end) for end in ends)),
         closed_by=st.none(),
         outcome=st.none() | st.sampled_from([*map(str, Outcome)]),
         cause=st.none() | st.sampled_from([*map(str, Cause)]),
         presses=st.just(1),
         repeats=st.integers(0, 3),
         limits_s=st.sampled_from([{}, {"close": 1}]),
-        breaches=BREACHES.map(lambda names: tuple(Breach(name, 1, 1.0, False) for name in names)),
+        breaches=PASSED.map(lambda names: tuple(Breach(name, 1, 1.0, False) for name in names)),
         shift=st.sampled_from(["", "night", "day"]),
     ),
     max_size=30,
@@ -52,7 +53,7 @@ def test_the_groups_add_up_to_the_total(incidents: list[FollowUp], by: By) -> No
     assert total == figures_of(incidents)
     assert total.within + total.late + total.unlimited == total.raised
     assert total.raised == len(incidents) == sum(group.raised for group in groups)
-    for name in ("undelivered", "false_alarms", "silent", "within", "late", "unlimited", "repeats"):
+    for name in ("undelivered", "false_alarms", "silent", "within", "late", "unlimited", "led_nowhere", "repeats"):
         assert getattr(total, name) == sum(getattr(group, name) for group in groups)
     for leg in LEGS:
         assert total.legs[leg].count == sum(group.legs[leg].count for group in groups)
@@ -60,6 +61,7 @@ def test_the_groups_add_up_to_the_total(incidents: list[FollowUp], by: By) -> No
         for code, count in getattr(total, name).items():
             assert count == sum(getattr(group, name).get(code, 0) for group in groups)
     assert all(group.raised for group in groups)
+    assert total.led_nowhere == sum(any(one.end == "expire" for one in taken.takings) for taken in incidents)
 
 
 @given(incidents=INCIDENTS, by=st.sampled_from(get_args(By)))

@@ -48,7 +48,7 @@ def line(seconds: float, event: str, detail: str = "", actor: str = "sms:nord-1-
     return Noted(at(seconds), event, actor, detail)
 
 
-def late(one: FollowUp) -> dict[str, tuple[float, bool]]:
+def late(one: FollowUp) -> dict[str, tuple[float | None, bool]]:
     return {breach.limit: (breach.late_s, breach.lasts) for breach in one.breaches}
 
 
@@ -101,19 +101,72 @@ def test_the_limit_that_was_noted_then_counts_whatever_the_site_says_now() -> No
     history = [line(300, "breach", "acknowledge: 300 s passed", "limits"), line(330, Event.ACKNOWLEDGE)]
     for limits in ({}, {"acknowledge": 10}, {"acknowledge": 9999}):
         assert late(follow_up(row(400), history, Told(), limits, at(500))) == {"acknowledge": (30, False)}
-    other = [line(10, Event.ACKNOWLEDGE), line(600, "breach", "on_the_way: time passed", "escalation")]
-    assert follow_up(row(700), other, Told(), {}, at(800)).breaches == ()
 
 
-def test_whoever_took_it_first_is_named_and_what_alerted_again_counted() -> None:
+def expiry(seconds: float, missed: str) -> list[Noted]:
+    """What the escalation notes when whoever took it let the time pass."""
+    lines = (
+        ("breach", f"{missed}: time passed"),
+        (Event.EXPIRE, "it led nowhere"),
+        ("alerts_again", "no further"),
+    )
+    return [line(seconds, event, detail, "escalation") for event, detail in lines]
+
+
+def had_it(one: FollowUp) -> list[tuple[str, float, float | None, str | None]]:
+    return [(taking.by, taking.taken_s, taking.until_s, taking.end) for taking in one.takings]
+
+
+def test_whoever_took_it_is_named_in_order_and_until_when() -> None:
     history = [
-        line(10, Event.ACKNOWLEDGE),
-        line(700, "alerts_again", "went no further", "escalation"),
-        line(720, Event.DEPART, actor="user:kari-test"),
-        line(800, "alerts_again", "pressed again", "escalation"),
+        line(30, Event.ACKNOWLEDGE),
+        *expiry(630, "on_the_way"),
+        line(4000, Event.ACKNOWLEDGE, actor="sms:nord-2-duty"),
+        line(4300, Event.ARRIVE, actor="sms:nord-2-duty"),
     ]
-    one = follow_up(row(), history, Told(), {}, at(800))
-    assert (one.taken_by, one.acknowledged_s, one.on_the_way_s, one.repeats) == ("sms:nord-1-duty", 10, 720, 2)
+    one = follow_up(row(4400), history, Told(), {"acknowledge": 180}, at(5000))
+    first = ("sms:nord-1-duty", 30, 630, "expire")
+    assert had_it(one) == [first, ("sms:nord-2-duty", 4000, 4400, "closed")]
+    assert (one.taken_by, one.acknowledged_s, one.repeats) == ("sms:nord-1-duty", 30, 1)
+    assert had_it(follow_up(row(), history, Told(), {}, at(5000)))[1][2:] == (None, None)
+
+
+def test_a_taking_that_ran_out_is_a_breach_of_its_own_and_not_late() -> None:
+    history = [line(30, Event.ACKNOWLEDGE), *expiry(630, "on_the_way")]
+    history += [line(700, Event.DEPART), *expiry(2500, "arrived"), line(2600, Event.ARRIVE)]
+    one = follow_up(row(6200), [*history, *expiry(6200, "closed")], Told(), {"acknowledge": 180}, at(9999))
+    assert [breach.limit for breach in one.breaches] == ["on_the_way", "arrived", "closed"]
+    assert {(breach.limit_s, breach.late_s, breach.lasts) for breach in one.breaches} == {(None, None, False)}
+    assert (one.within, one.led_nowhere) == (True, 3)
+    late_too = follow_up(row(6200), history, Told(), {"acknowledge": 10}, at(9999))
+    assert [breach.limit for breach in late_too.breaches] == ["acknowledge", "on_the_way", "arrived"]
+    assert (late_too.within, late_too.led_nowhere) == (False, 2)
+    assert follow_up(row(700), history[:4], Told(), {}, at(800)).within is None
+
+
+@pytest.mark.parametrize(
+    ("ended", "why"),
+    [
+        ([line(100, "pass_on"), line(100, "alerts_again", "", "escalation")], "pass_on"),
+        ([line(100, "alerts_again", "it was pressed again", "escalation")], "alerts_again"),
+        ([line(100, Event.DEPART, actor="user:kari-test")], "taken_over"),
+    ],
+)
+def test_who_no_longer_had_it_without_letting_the_time_pass_led_nowhere_is_not_said(
+    ended: list[Noted], why: str
+) -> None:
+    one = follow_up(row(), [line(10, Event.ACKNOWLEDGE), line(20, Event.DEPART), *ended], Told(), {}, at(800))
+    assert had_it(one)[0] == ("sms:nord-1-duty", 10, 100, why)
+    assert (one.led_nowhere, one.breaches) == (0, ())
+    assert had_it(one)[1:] == ([("user:kari-test", 100, None, None)] if why == "taken_over" else [])
+
+
+def test_whoever_closes_what_nobody_has_took_it_too() -> None:
+    history = [line(30, Event.ACKNOWLEDGE), *expiry(630, "on_the_way")]
+    one = follow_up(row(4400), history, Told(), {}, at(5000))
+    assert had_it(one)[1:] == [("user:kari-test", 4400, 4400, "closed")]
+    cleared = follow_up(row(4400, outcome=Outcome.CLEARED, closed_by="centre"), history, Told(), {}, at(5000))
+    assert len(cleared.takings) == 1
 
 
 def test_a_clock_that_was_behind_makes_no_time_below_nought() -> None:
@@ -153,4 +206,4 @@ def test_within_the_limits_means_that_each_was_reached_in_time(
         if (min(reached) if reached else now) > seconds:
             expected.add(name)
     assert {breach.limit for breach in one.breaches} == expected
-    assert all(breach.late_s > 0 for breach in one.breaches)
+    assert all((breach.late_s or 0) > 0 for breach in one.breaches)
