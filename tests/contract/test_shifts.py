@@ -1,4 +1,4 @@
-"""Shift start, handover and gaps at run time, on both databases."""
+"""Shift start and handover at run time, on both databases."""
 
 import datetime as dt
 from typing import Any
@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 
 from hub.central import shifts as shifts_at_run_time
-from hub.central.centre import Tx
 from hub.central.incidents import desk as incident_desk
 from hub.central.incidents.desk import Finding
-from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.notify import replies
 from hub.central.notify.channels.base import Inbound
-from hub.central.shifts import confirm, gaps, start
+from hub.central.shifts import confirm, start
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
 from hub.central.store.tables import audit, due, messages, shift_messages, shifts
@@ -22,9 +20,6 @@ from hub.domain.errors import RefusedError
 from tests.fakes.centre import DeskCentre
 from tests.fakes.site import DUTY, LEADER, NEIGHBOUR, SITE
 
-# Whoever is told of a gap is told once in these tests, not every quarter of an hour for two weeks.
-assert "wait_s = 900" in SITE
-PATIENT = SITE.replace("wait_s = 900", "wait_s = 9000000")
 ALL_DAY = 'phone = "nord-1-duty"\ndays = "daily"\nfrom = "00:00"\nto = "24:00"\n'
 TWO_SHIFTS = (
     'phone = "nord-1-duty"\ndays = "daily"\nfrom = "15:00"\nto = "08:00"\n'
@@ -244,88 +239,3 @@ async def test_the_console_confirms_once(ward: DeskCentre) -> None:
         await ward.centre.transact(lambda tx: confirm.by_user(tx, number, "user:ola"))
     with pytest.raises(RefusedError, match="no shift 999"):
         await ward.centre.transact(lambda tx: confirm.by_user(tx, 999, "user:ola"))
-
-
-# ---- Gaps ----------------------------------------------------------------------------------------------------
-
-GAP = (
-    '[[schedules]]\nzone = "nord-1"\nrole = "duty"\nfrom = "2026-12-24"\nuntil = "2026-12-24"\nname = "t"\n'
-    '[[schedules.rules]]\nphone = "nord-1-duty"\ndays = "daily"\nfrom = "00:00"\nto = "12:00"\n'
-)
-# Nobody from 12:00 to midnight in Oslo.
-BARE = dt.datetime(2026, 12, 24, 11, tzinfo=UTC)
-
-
-@pytest.fixture
-async def bare(desk: DeskCentre) -> DeskCentre:
-    desk.clock.at = BARE - dt.timedelta(days=16)
-    move_in(desk, PATIENT + GAP)
-    await arm(desk)
-    return desk
-
-
-async def told(desk: DeskCentre) -> list[Any]:
-    return [row for row in await desk.incidents() if row.kind == Kind.ROTA_GAP]
-
-
-async def until(desk: DeskCentre, before: dt.timedelta, seconds: int = 0) -> None:
-    at = BARE - before + dt.timedelta(seconds=seconds)
-    await desk.pass_time((at - desk.clock.at).total_seconds())
-
-
-async def test_a_gap_is_told_two_weeks_a_day_and_an_hour_before(bare: DeskCentre) -> None:
-    for before, severity in gaps.WARNINGS:
-        await until(bare, before, -1)
-        assert [row.severity for row in await told(bare)] != [severity]
-        await until(bare, before, 1)
-        assert [row.severity for row in await told(bare)] == [severity]
-    (row,) = await told(bare)
-    assert row.reason.startswith(
-        "nobody is duty of nord-1 from Thu 2026-12-24 12:00 to Fri 2026-12-25 00:00; write"
-    )
-    assert row.room == "duty 24.12. 12:00"
-    story = await bare.story(row.id)
-    assert story.count("alerts_again") == 2
-
-
-async def test_a_gap_that_is_closed_by_a_site_is_cleared(bare: DeskCentre) -> None:
-    await until(bare, dt.timedelta(days=10))
-    assert [row.state for row in await told(bare)] == ["alerting"]
-    move_in(bare, PATIENT)
-    await arm(bare)
-    await bare.pass_time(1)
-    assert [(row.state, row.outcome) for row in await told(bare)] == [("closed", "cleared")]
-    move_in(bare, PATIENT + GAP)  # the override that closed it is removed: it is told again
-    await arm(bare)
-    await bare.pass_time(1)
-    assert [row.state for row in await told(bare)] == ["closed", "alerting"]
-
-
-async def test_a_restart_does_not_raise_again_what_somebody_has_closed(bare: DeskCentre) -> None:
-    await until(bare, dt.timedelta(days=10))
-    (row,) = await told(bare)
-
-    def close(tx: Tx) -> None:
-        incident_desk.act(tx, row.id, Event.ACKNOWLEDGE, "user:kari")
-        outcome, cause = Outcome.NO_HELP_NEEDED, Cause.TECHNICAL
-        incident_desk.act(tx, row.id, Event.CLOSE, "user:kari", outcome=outcome, cause=cause)
-
-    await bare.centre.transact(close)
-    await arm(bare)
-    await bare.pass_time(HOURS)
-    assert len(await told(bare)) == 1
-    await until(bare, dt.timedelta(days=1), 1)  # a day before it is told anew
-    assert [row.state for row in await told(bare)] == ["closed", "alerting"]
-
-
-async def test_nobody_on_call_means_the_last_resort_at_once(bare: DeskCentre) -> None:
-    await until(bare, dt.timedelta(0), 60)
-    number = await bare.centre.transact(lambda tx: incident_desk.raise_incident(tx, alarm()))
-    assert await bare.told(number) == [NEIGHBOUR]  # the duty of nord-2, the next step
-    await bare.pass_time(130)
-    assert LEADER in await bare.told(number)
-
-
-async def test_after_the_gap_the_incident_ends(bare: DeskCentre) -> None:
-    await until(bare, -dt.timedelta(hours=13))
-    assert [row.state for row in await told(bare)] == ["closed"]

@@ -228,6 +228,21 @@ def past(
     return Move(beyond.position, tuple(told.values()), beyond.wait_s, reasons)
 
 
+def reached(
+    directory: "Directory", zone: str, incident_class: IncidentClass | str, severity: int, at: dt.datetime
+) -> frozenset[str]:
+    """Return the numbers that one whole round of a plan surely tells, were it this moment all the time.
+
+    A mail or a push alone is not sure. It is empty when the plan waits for its hours, or reaches nobody; the
+    arguments are those of :func:`move`.
+    """
+    plan = choose(directory.site, zone, incident_class, severity)
+    if _rests(plan, severity, at, directory):
+        return frozenset()
+    targets = (_reach(directory, zone, leg, at)[0] for leg in legs_of(directory.site, plan, zone))
+    return frozenset(one.phone.number for told in targets for one in told if one.channel not in QUIET)
+
+
 def _rests(plan: Plan, severity: int, at: dt.datetime, directory: "Directory") -> int:
     """Return for how many seconds an incident waits for its plan's hours; 0: it does not wait.
 

@@ -16,7 +16,7 @@ from hub.central.escalation.plan import (
     steps_of,
 )
 from hub.central.escalation.rota import Place, Rota, Span
-from hub.central.site import check_rota
+from hub.central.site import check_rota, one_phone
 from hub.central.site.gaps import sentences
 from hub.central.site.model import IncidentClass, Phone, Plan, Site, Step, Zone
 from hub.document import Collector, Finding, Level, Path
@@ -36,9 +36,10 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
     _site(site, found)
     for number, plan in enumerate(site.plans):
         _plan(site, number, plan, found)
-    rota = check_rota.read_rota(site, found)
-    if rota is None or not site.zones:
+    directory = check_rota.read_rota(site, found)
+    if directory is None or not site.zones:
         return
+    rota = directory.rota
     begin = instant(since, 0, rota.zone)
     end = instant(since + dt.timedelta(days=YEAR_DAYS), 0, rota.zone)
     _unfollowed(site, found)
@@ -46,6 +47,7 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
     for place, steps in used.items():
         _gaps(rota, place, {step.hours for step in steps.values()}, (begin, end), found)
     check_rota.check(site, rota, used, (begin, end), found)
+    one_phone.check(directory, (begin, end), found)
     for number, zone in enumerate(site.zones):
         _last_resort(site, number, zone, found)
 

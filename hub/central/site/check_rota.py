@@ -1,4 +1,4 @@
-"""Checks of the rota: every row can be read, none contradicts another, no single phone carries a zone."""
+"""Checks of the rota: every row can be read, none contradicts another, whoever is told can be."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,12 @@ import msgspec
 
 from hub.central.escalation.calendar import calendar, local_holiday
 from hub.central.escalation.days import parse_days
-from hub.central.escalation.plan import LAST_RESORT, SUITS, channel_for, choose, role_place
+from hub.central.escalation.plan import LAST_RESORT, SUITS, channel_for
 from hub.central.escalation.rota import Place, Rota, Span, time_zone
 from hub.central.escalation.rota_layers import named_phones, override_span, schedule_dates, shift_minutes
+from hub.central.site.directory import Directory
 from hub.central.site.model import Phone, Site, Step, WeeklyRule, Zone
 from hub.document import Collector, Finding, Path
-from hub.domain.codes import Severity
 from hub.domain.errors import MalformedError
 from hub.domain.ids import checked_name
 
@@ -27,8 +27,8 @@ _KEY_LENGTH = 22
 _KEY = f"write at least {_KEY_LENGTH} random characters, such as `openssl rand -hex 16` prints"
 
 
-def read_rota(site: Site, found: Collector) -> Rota | None:
-    """Lay out what can be read of the rota; what cannot is found here."""
+def read_rota(site: Site, found: Collector) -> Directory | None:
+    """Return the site with what can be read of its rota laid out; what cannot is found here."""
     try:
         zone = time_zone(site.site.timezone)
         calendar(site.site.country)
@@ -58,7 +58,7 @@ def read_rota(site: Site, found: Collector) -> Rota | None:
         span = found.read(path, partial(override_span, override, zone))
         if _phones(site, override, path, found) and span is not None:
             rows["overrides"].append(override)
-    return Rota(msgspec.structs.replace(site, **{name: tuple(kept) for name, kept in rows.items()}))
+    return Directory(msgspec.structs.replace(site, **{name: tuple(kept) for name, kept in rows.items()}), 0)
 
 
 def check(site: Site, rota: Rota, used: Steps, period: Period, found: Collector) -> None:
@@ -77,7 +77,6 @@ def check(site: Site, rota: Rota, used: Steps, period: Period, found: Collector)
             found.findings.append(Finding("warning", _words(place), "no plan names this role", ("rota",)))
     _landlines(site, used, found)
     for number, zone in enumerate(site.zones):
-        _one_phone(site, rota, number, period, found)
         _shift_check(rota, (number, zone), period, found)
         if zone.calendar_key is not None and len(zone.calendar_key) < _KEY_LENGTH:
             found.error(("zones", number, "calendar_key"), _KEY, zone.id)
@@ -162,33 +161,6 @@ def _rows(site: Site) -> Iterator[tuple[Path, Place, Any]]:
         yield ("overrides", number), (override.zone, override.role), override
 
 
-def _one_phone(site: Site, rota: Rota, number: int, period: Period, found: Collector) -> None:
-    """Find when the same phone is every step and the last resort of a zone's most urgent incidents."""
-    zone = site.zones[number]
-    plan = choose(site, zone.id, "care", Severity.CRITICAL)
-    last = {phone.number for phone in site.phones if phone.id == zone.last_resort}
-    places = {role_place(zone.id, role) for step in plan.steps for role in step.roles}
-    others = {(place[0], place[1]) for place in places if place[1] != LAST_RESORT}
-    bounds = {bound for place in others for bound in rota.edges(*place, *period)} or set(period)
-    bare: list[Span] = []
-    for start, end in pairwise(sorted(bounds)):
-        order = [one for place in sorted(others) for one in rota.who_all(*place, start)]
-        numbers = last | {one.phone.number for one in order if one.phone}
-        if len(numbers) == 1 and all(one.phone for one in order):  # with nobody it is a gap, and found as such
-            if bare and bare[-1].end == start:
-                bare[-1] = Span(bare[-1].start, end, ())
-            else:
-                bare.append(Span(start, end, ()))
-    if not bare:
-        return
-    when = "" if len(bare) == 1 and (bare[0].start, bare[0].end) == period else f", {_times(bare, rota)}"
-    text = (
-        f"one phone is its every step and its last resort{when}; when that fails, nobody is reached. "
-        "Name another phone as last_resort, or in a further step"
-    )
-    found.warning(("zones", number), text, zone.id)
-
-
 def _shift_check(rota: Rota, of: tuple[int, Zone], period: Period, found: Collector) -> None:
     """Find roles whose phones could never confirm a shift: a landline takes no text."""
     number, zone = of
@@ -199,12 +171,6 @@ def _shift_check(rota: Rota, of: tuple[int, Zone], period: Period, found: Collec
         if not any(one.phone and one.phone.kind in SUITS["sms"] for span in spans for one in span.order):
             text = f"no phone of role {place[1]} takes a text, so nobody can be asked to confirm its shifts"
             found.warning(("zones", number, "shift_check"), text, zone.id)
-
-
-def _times(spans: list[Span], rota: Rota) -> str:
-    start, end = spans[0].start.astimezone(rota.zone), spans[0].end.astimezone(rota.zone)
-    more = f" and {len(spans) - 1} times more" if len(spans) > 1 else ""
-    return f"first from {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}{more}"
 
 
 def _words(place: Place) -> str:

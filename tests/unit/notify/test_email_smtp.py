@@ -7,15 +7,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.central.centre import Centre
 from hub.central.notify import receipts
 from hub.central.notify.channels import email_smtp, http
 from hub.central.notify.channels.base import Outgoing
+from hub.central.notify.channels.mailbox import mailbox
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
 from hub.central.site.directory import Directory
 from hub.central.site.model import Plan, Step
+from hub.central.store.tables import messages
 from hub.domain.errors import MalformedError, PermanentError, RefusedError, TransientError
 from tests.fakes import tls
 from tests.fakes.smtp import MailServer
@@ -23,6 +28,18 @@ from tests.fakes.ward import DUTY, ObedientProvider, message_of, raised
 
 ADDRESS, OURS = "duty@nord.example", "alarm@kommune.example"
 TEXT = "47 Trygghetsalarm: r-12, på badet, 21:00. Svar OK 47."
+# The first ones made the library stumble instead of saying so.
+NO_ADDRESSES = [
+    "a@[x.example",
+    "a.<b@x.example",
+    "a:;b@x.example",
+    'a@x,"',
+    "a..b@x.example",
+    "a@",
+    "()a@x.example",
+    "a@x.example,b@x.example",
+    "å@x.example",
+]
 OUTGOING = Outgoing(message_id=7, number=ADDRESS, text=TEXT, key="message-7", receipt_url="")
 
 
@@ -157,19 +174,70 @@ async def test_what_cannot_be_sent_is_refused_before_it_is_tried(server: MailSer
         await provider(server).send(nowhere)
     with pytest.raises(MalformedError, match="security"):
         provider(server, "none", username="user", password="word")
-    with pytest.raises(MalformedError, match="sender"):
-        email_smtp.make(email_smtp.Settings(host="mail.example", sender="alarm"), "")
+    for sender in ("alarm", "alarm@[kommune.example"):
+        with pytest.raises(MalformedError, match="sender"):
+            email_smtp.make(email_smtp.Settings(host="mail.example", sender=sender), "")
 
 
-async def test_a_mail_that_the_server_took_is_never_delivered(server: MailServer, centre: Centre) -> None:
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+async def test_an_address_that_is_none_is_refused_and_not_told(server: MailServer, address: str) -> None:
+    with pytest.raises(MalformedError):
+        mailbox(address)
+    with pytest.raises(RefusedError, match="no address for e-mail") as caught:
+        await provider(server).send(msgspec.structs.replace(OUTGOING, number=address))
+    assert address not in str(caught.value)
+    assert server.mails == []
+
+
+@pytest.mark.parametrize(
+    "address", ["a@x", "a.b+c@x.example", "a@[192.0.2.1]", "o'b@x.example", "A-1@xn--4ca.example"]
+)
+async def test_an_address_is_sent_to_as_it_was_written(server: MailServer, address: str) -> None:
+    assert mailbox(address).addr_spec == address
+    await provider(server).send(msgspec.structs.replace(OUTGOING, number=address))
+    (mail,) = server.mails
+    assert mail.recipient == address
+    assert email.message_from_bytes(mail.data, policy=email.policy.default)["To"] == address
+
+
+@given(st.from_regex(r"[!-~]{0,4}@[!-~]{0,6}", fullmatch=True) | st.text(max_size=12))
+def test_whatever_is_written_is_an_address_or_refused(text: str) -> None:
+    try:
+        address = mailbox(text)
+    except MalformedError:
+        return
+    mail = email_smtp._mail(OUTGOING, mailbox(OURS), address, 0.0)
+    read = email.message_from_bytes(mail.as_bytes(), policy=email.policy.default)
+    assert [str(one) for one in read["To"].addresses] == [text]
+
+
+def by_mail_first(centre: Centre, server: MailServer, address: str) -> Sender:
+    """The duty phone is told by mail, the leader by text."""
     site = centre.site.site
     phones = tuple(
-        msgspec.structs.replace(phone, email=ADDRESS if phone.id == "p-duty" else None) for phone in site.phones
+        msgspec.structs.replace(phone, email=address if phone.id == "p-duty" else None) for phone in site.phones
     )
     step = Step(roles=("duty",), channels=("email",))
     plans = (Plan(incident_class="care", steps=(step, Step(roles=("leader",)))),)
     centre.site = Directory(msgspec.structs.replace(site, phones=phones, plans=plans), version=2)
-    sender = Sender(centre, Ways([provider(server), ObedientProvider()]), lambda name: f"https://c.example/{name}")
+    return Sender(centre, Ways([provider(server), ObedientProvider()]), lambda name: f"https://c.example/{name}")
+
+
+async def test_an_address_that_is_none_gives_way_to_the_next_step(server: MailServer, centre: Centre) -> None:
+    sender = by_mail_first(centre, server, NO_ADDRESSES[0])
+    number = await raised(centre)
+    message = await message_of(centre, number)
+    await sender.send(message.id)
+    await sender.close()
+    query = sa.select(messages.c.state).where(messages.c.id == message.id)
+    assert await centre.store.read(lambda connection: connection.scalar(query)) == "undeliverable"
+    following = await message_of(centre, number)
+    assert (following.phone, following.channel) == ("p-leader", "sms")
+    assert sender.ways.breaker("email").errors == 0  # the server is not to blame
+
+
+async def test_a_mail_that_the_server_took_is_never_delivered(server: MailServer, centre: Centre) -> None:
+    sender = by_mail_first(centre, server, ADDRESS)
     number = await raised(centre)
     message = await message_of(centre, number)
     await sender.send(message.id)

@@ -7,6 +7,7 @@ a message has the same ``Message-ID``, so that a mailbox that got it twice can s
 import asyncio
 import ssl
 from collections.abc import Callable
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from email.utils import formatdate
@@ -18,6 +19,7 @@ import msgspec
 
 from hub.central.notify.channels import http
 from hub.central.notify.channels.base import Accepted, Capability, Hookless, Outgoing
+from hub.central.notify.channels.mailbox import mailbox
 from hub.domain.clock import wall_time
 from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedError, TransientError
 
@@ -80,19 +82,21 @@ class Email(Hookless):
             RefusedError: It does not take this mail or this address.
             PermanentError: It takes no mail from us.
         """
-        if not outgoing.number:
-            raise RefusedError(f"{NAME}: the phone has no address for e-mail")
+        try:
+            address = mailbox(outgoing.number)
+        except MalformedError as error:
+            raise RefusedError(f"{NAME}: the phone has no address for e-mail that can be written to") from error
         try:
             async with asyncio.timeout(http.TOTAL_S), self._at_once:
-                return await self._hand_over(outgoing)
+                return await self._hand_over(outgoing, address)
         except (TimeoutError, aiosmtplib.SMTPTimeoutError) as error:
             raise TransientError(f"{NAME}: no answer within {http.TOTAL_S:g} s") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _meaning(error, outgoing) from error
 
-    async def _hand_over(self, outgoing: Outgoing) -> Accepted:
+    async def _hand_over(self, outgoing: Outgoing, address: Address) -> Accepted:
         settings = self._settings
-        mail = _mail(outgoing, settings.sender, self._wall())
+        mail = _mail(outgoing, mailbox(settings.sender), address, self._wall())
         server = aiosmtplib.SMTP(
             hostname=settings.host,
             port=settings.port or _PORTS[settings.security],
@@ -121,17 +125,19 @@ def make(settings: Settings, _hooks: str) -> Email:
     """
     if settings.security == "none" and settings.username is not None:
         raise MalformedError(f'provider {NAME}: "username" needs "security" starttls or tls')
-    if not settings.sender.partition("@")[2]:
-        raise MalformedError(f'provider {NAME}: "sender" is no address')
+    try:
+        mailbox(settings.sender)
+    except MalformedError as error:
+        raise MalformedError(f'provider {NAME}: "sender": {error}') from error
     return Email(settings)
 
 
-def _mail(outgoing: Outgoing, sender: str, wall_s: float) -> EmailMessage:
+def _mail(outgoing: Outgoing, sender: Address, address: Address, wall_s: float) -> EmailMessage:
     mail = EmailMessage(policy=WIRE)
-    mail["From"], mail["To"] = sender, outgoing.number
+    mail["From"], mail["To"] = sender, address
     mail["Subject"] = shorten(outgoing.text, _SUBJECT_LETTERS, placeholder=" …")
     mail["Date"] = formatdate(wall_s)
-    mail["Message-ID"] = f"<{outgoing.key}@{sender.partition('@')[2]}>"
+    mail["Message-ID"] = f"<{outgoing.key}@{sender.domain}>"
     # RFC 3834: an absence note must not be sent back. RFC 2156 and what mail programs show.
     mail["Auto-Submitted"] = "auto-generated"
     mail["Importance"] = "high"
