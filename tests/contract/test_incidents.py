@@ -11,6 +11,7 @@ from hub.central.escalation import engine
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.ingest import Parcel, keep
+from hub.central.notify import outcome
 from hub.central.store.tables import dead_letters, due, incident_observations, messages, observations
 from hub.domain.clock import TimeQuality
 from hub.domain.codes import Kind
@@ -145,6 +146,49 @@ async def test_the_press_alerts_whoever_took_it_and_the_step_after(
     assert (await desk.told(1))[len(before) :] == expected
     texts = [row.text for row in await desk.rows(messages) if row.id > len(before)]
     assert all("meldt på nytt" in text for text in texts)
+
+
+async def says_no(desk: DeskCentre, phone: str) -> None:
+    (*_, last) = sorted(row.id for row in await desk.rows(messages, messages.c.phone == phone))
+    await desk.centre.transact(lambda tx: outcome.passed_on(tx, last, f"sms:{phone}", "reply in-1"))
+
+
+@pytest.mark.parametrize("so_far", [[], [Event.DEPART], [Event.ARRIVE]])
+async def test_who_hands_it_back_makes_room_for_the_next_at_once(desk: DeskCentre, so_far: list[Event]) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS))
+    for event in (Event.ACKNOWLEDGE, *so_far):
+        await act(desk, 1, event)
+    await says_no(desk, "nord-1-duty")
+    assert (await desk.incidents())[0].state == "alerting"
+    assert await desk.told(1) == [DUTY, NEIGHBOUR]
+    assert (await desk.rows(messages))[-1].text.startswith("IGJEN, gitt videre: 1 ")
+    assert (await desk.story(1))[-3:] == ["pass_on", "alerts_again", "told"]
+    action = await desk.next_action(1)
+    assert (action.kind, action.at - desk.clock.at) == (engine.STEP, dt.timedelta(seconds=120))
+    await desk.pass_time(120)
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER]
+
+
+async def test_the_plan_goes_on_after_whoever_handed_it_back_however_far_it_had_come(desk: DeskCentre) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS))
+    await desk.pass_time(180 + 120)
+    await act(desk, 1, Event.ACKNOWLEDGE)
+    await says_no(desk, "nord-1-duty")
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER, NEIGHBOUR]
+    await desk.pass_time(120)
+    assert (await desk.told(1))[-1] == LEADER
+
+
+async def test_handed_back_by_the_last_it_begins_again_soon_and_not_in_the_same_breath(desk: DeskCentre) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS))
+    await desk.pass_time(180 + 120)
+    await desk.centre.transact(lambda tx: acts.act(tx, 1, Event.ACKNOWLEDGE, "sms:leader"))
+    await says_no(desk, "leader")
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER]
+    action = await desk.next_action(1)
+    assert (action.kind, action.at - desk.clock.at) == (engine.STEP, dt.timedelta(seconds=30))
+    await desk.pass_time(30)
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER, DUTY]
 
 
 async def test_the_other_open_incidents_of_a_phone_are_listed_in_its_text(desk: DeskCentre) -> None:

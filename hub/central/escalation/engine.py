@@ -200,6 +200,35 @@ def rejected(tx: Tx, message_id: int) -> None:
     clockwork.schedule(tx, min(at, clockwork.scheduled(tx, STEP, str(incident.id)) or at), STEP, str(incident.id))
 
 
+def passed_on(tx: Tx, message_id: int, actor: str, note: str) -> None:
+    """Whoever took the incident says no after all: it alerts again, from the step after theirs.
+
+    Args:
+        tx: The transaction.
+        message_id: The message that told that phone: the plan goes on after its step.
+        actor: Who says no (``sms:p-duty``).
+        note: How it was said.
+
+    Raises:
+        RefusedError: Nobody has the incident.
+    """
+    message = tx.connection.execute(_MESSAGE, {"message_id": message_id}).one()
+    incident = record.get(tx, message.incident_id)
+    state = after(State(incident.state), Event.PASS_ON, incident.incident_class)
+    record.change(tx, incident.id, state=state)
+    record.note(tx, incident.id, Event.PASS_ON, actor, note)
+    record.note(tx, incident.id, "alerts_again", ENGINE, f"{incident.taken_by} took it and passed it on")
+    following = Position(incident.plan_round + 1, message.plan_step + 1)
+    move = route.move(tx.site, incident, tx.now.utc, following)
+    if move.position.round == following.round:
+        _follow(tx, incident, move, Because.PASSED_ON)
+        return
+    # That was the last step: as where it was rejected, it begins again soon, and not in the same breath.
+    record.change(tx, incident.id, plan_step=message.plan_step)
+    clockwork.unschedule(tx, DEADLINE, str(incident.id))
+    clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=_FAILED_ROUND_S), STEP, str(incident.id))
+
+
 def unattended(connection: sa.Connection) -> list[int]:
     """Return the open incidents that have no next action: there must never be one."""
     planned = sa.select(due.c.id).where(

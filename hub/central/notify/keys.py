@@ -1,6 +1,7 @@
 """Keys that are pressed in a call: 1 takes the incident, 2 says on the way, 9 passes it on to the next person.
 
-A key is an answer to the very message that was read out, so there is never a doubt which incident it means.
+Whoever took it passes it on with 9 as well. A key is an answer to the very message that was read out, so there is
+never a doubt which incident it means.
 """
 
 import logging
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.central.centre import Tx
 from hub.central.incidents import desk, record
-from hub.central.incidents.lifecycle import TABLE, Event, State
+from hub.central.incidents.lifecycle import TABLE, TAKEN, Event, State
 from hub.central.notify import attempts, outcome
 from hub.central.notify.channels.base import Keyed, Provider
 from hub.central.notify.message import BY_KEY, MessageState, phone_of
@@ -51,7 +52,7 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
     if incident.state == State.CLOSED:
         return "closed"
     if keyed.digits == NEXT_PERSON:
-        return _pass_on(tx, row, incident)
+        return _pass_on(tx, row, incident, keyed)
     event = EVENTS[keyed.digits]
     if event not in TABLE[State(incident.state)]:
         return _late(row, incident)
@@ -64,13 +65,21 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
     return "tested" if state is State.CLOSED else str(event)
 
 
-def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident) -> str:
-    if incident.state != State.ALERTING:
-        return _late(row, incident)
-    if row.state != MessageState.REJECTED:
-        outcome.rejected(tx, row.id)
+def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> str:
+    has_it = incident.state in TAKEN
+    if has_it and not _is_theirs(row, incident):
+        return "taken"
+    if row.state != MessageState.REJECTED:  # else it is the same key again
+        if has_it:
+            outcome.passed_on(tx, row.id, f"{BY_KEY}{row.phone}", f"call {keyed.provider_ref}")
+        else:
+            outcome.rejected(tx, row.id)
     return "reject"
 
 
 def _late(row: sa.Row[Any], incident: record.Incident) -> str:
-    return "yours" if phone_of(incident.taken_by or "") == row.phone else "taken"
+    return "yours" if _is_theirs(row, incident) else "taken"
+
+
+def _is_theirs(row: sa.Row[Any], incident: record.Incident) -> bool:
+    return phone_of(incident.taken_by or "") == row.phone

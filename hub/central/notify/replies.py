@@ -116,6 +116,7 @@ class _Talk:
         self._inbound = inbound
         self._phone = phone
         self._actor = f"{BY_TEXT}{phone}"
+        self._note = f"reply {inbound.provider_ref}"
         self._told = _told(tx, inbound.sender)
         self._open = [row.id for row in self._told if row.state != State.CLOSED]
 
@@ -159,13 +160,13 @@ class _Talk:
             return self._refuse("closed", "it is closed", number=row.id, incident=row.id)
         if answer.word is Word.CLOSE:
             return self._refuse("close", "not closed by text", number=row.id, incident=row.id)
-        if answer.word is Word.REJECT and row.state == State.ALERTING:
+        if answer.word is Word.REJECT and (row.state == State.ALERTING or self._is_mine(row)):
             return self._pass_on(row)
         event = EVENTS.get(answer.word)
         if event is None or event not in TABLE[State(row.state)]:
             return self._too_late(row)
         try:
-            state = desk.act(self._tx, row.id, event, self._actor, note=f"reply {self._inbound.provider_ref}")
+            state = desk.act(self._tx, row.id, event, self._actor, note=self._note)
         except RefusedError as error:
             said = self._say(f"state.{row.state}")
             return self._refuse("refused", str(error), number=row.id, state=said, incident=row.id)
@@ -180,8 +181,11 @@ class _Talk:
         return _Verdict(self._say(f"reply.{answer.word}", number=row.id), row.id)
 
     def _pass_on(self, row: record.Incident) -> _Verdict:
-        """The phone cannot go there: the next one is told now."""
-        outcome.rejected(self._tx, self._message(row.id))
+        """The phone cannot go there, perhaps after it had taken it: the next one is told now."""
+        if row.state == State.ALERTING:
+            outcome.rejected(self._tx, self._message(row.id))
+        else:
+            outcome.passed_on(self._tx, self._message(row.id), self._actor, self._note)
         return _Verdict(self._say("reply.reject", number=row.id), row.id)
 
     def _message(self, number: int) -> int:
@@ -192,7 +196,7 @@ class _Talk:
     def _too_late(self, row: record.Incident) -> _Verdict:
         """Somebody is already as far as that: perhaps the same phone, which says it twice."""
         state = self._say(f"state.{row.state}")
-        if phone_of(row.taken_by or "") == self._phone:
+        if self._is_mine(row):
             return _Verdict(self._say("reply.yours", number=row.id, state=state), row.id)
         zone = ZoneInfo(self._tx.site.site.site.timezone)
         return self._refuse(
@@ -204,6 +208,10 @@ class _Talk:
             state=state,
             incident=row.id,
         )
+
+    def _is_mine(self, row: record.Incident) -> bool:
+        """Tell whether it was this phone that took it."""
+        return phone_of(row.taken_by or "") == self._phone
 
     def _meant(self) -> int | None:
         """Return the incident that a text without a number means, if only one can be meant."""

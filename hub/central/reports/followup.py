@@ -88,7 +88,8 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
         taken_by: Who that was first.
         limits_s: The limits that held for it, in seconds; empty: the site had set none.
         breaches: Those that were passed.
-        repeats: How often its plan began anew: who took it went no further, or it was reported again.
+        repeats: How often its plan began anew: who took it went no further or passed it on, or it was
+            reported again.
         shift: Whose shift it was, in the words of the rota; empty when nobody asked.
     """
 

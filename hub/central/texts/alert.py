@@ -24,6 +24,7 @@ class Because(StrEnum):
 
     NOBODY_CAME = "nobody_came"
     EXPIRED = "expired"  # whoever took it went no further
+    PASSED_ON = "passed_on"  # whoever took it said no after all
     REPORTED = "reported"  # the resident pressed again, or it became worse
 
 

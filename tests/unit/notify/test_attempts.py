@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hub.central import clockwork
 from hub.central.bulletin import News
 from hub.central.centre import Centre
+from hub.central.escalation import engine
 from hub.central.incidents import desk, view
 from hub.central.incidents.lifecycle import Event
 from hub.central.notify import receipts
@@ -307,12 +308,54 @@ async def test_keys(town: Town) -> None:
     assert await town.incident(number) == ("alerting", None)
     assert await town.key("1", message_id) == f"Alarm {number} er din."
     assert await town.key("1", message_id) == f"Alarm {number} er allerede din."
-    assert await town.key("9", message_id) == f"Alarm {number} er allerede din."
     assert "på vei" in await town.key("2", message_id)
     assert await town.incident(number) == ("on_the_way", "call:p-duty")
     assert await town.rows() == [("one", "accepted")]
     # A text from the phone that pressed the key is from the one who has it.
     assert f"{number} er allerede din" in await town.text(f"OK {number}")
+
+
+@pytest.mark.parametrize("taken", ["1", "2"])
+async def test_nine_after_it_was_taken_hands_it_back_and_only_once(town: Town, taken: str) -> None:
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+    await town.key(taken, message_id)
+    for _ in range(2):
+        assert await town.key("9", message_id) == f"Notert. Alarm {number} går videre til neste."
+        await town.sender.close()
+    assert (await town.incident(number))[0] == "alerting"
+    assert await town.states() == [("p-duty", "rejected"), ("p-leader", "sent")]
+    assert await town.rows() == [("one", "rejected"), ("one", "sent")]
+    assert town.one.sent[-1].text.startswith(f"IGJEN, gitt videre: {number} ")
+
+
+async def test_no_after_ok_hands_it_back_to_the_next_person_at_once(town: Town) -> None:
+    number = await raised(town.centre)
+    await town.sender.close()
+    await town.text(f"OK {number}")
+    assert await town.text(f"NEI {number}") == f"Notert. {number} går videre til neste."
+    await town.sender.close()
+    assert (await town.incident(number))[0] == "alerting"
+    assert await town.states() == [("p-duty", "rejected"), ("p-leader", "sent")]
+    # The last word counts: who takes it after all has taken it.
+    assert "er din" in await town.text(f"ok {number}")
+    assert await town.incident(number) == ("acknowledged", "sms:p-duty")
+    assert (await town.states())[0] == ("p-duty", "accepted")
+
+
+async def test_no_from_a_phone_that_has_it_not_changes_nothing(town: Town) -> None:
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+    await town.centre.transact(lambda tx: engine.step_due(tx, str(number)))
+    await town.sender.close()
+    await town.text(f"OK {number}", LEADER)
+    before = await town.states()
+    assert "tatt av p-leader" in await town.text(f"NEI {number}")
+    assert "allerede tatt" in await town.key("9", message_id)
+    assert await town.incident(number) == ("acknowledged", "sms:p-leader")
+    assert await town.states() == before
 
 
 async def test_nine_is_the_next_person_and_only_once(town: Town) -> None:
