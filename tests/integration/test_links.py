@@ -97,7 +97,18 @@ async def test_a_late_one_is_told_that_somebody_else_took_it(console: Console) -
         await console.desk.centre.transact(lambda tx: acts.act(tx, 1, Event.ACKNOWLEDGE, "sms:nord-2-duty"))
         late = await client.post(path, data={"act": "acknowledge", "form": form(page)})
     assert late.status_code == 409
-    assert "Av en annen, kl." in late.text
+    assert "Av nord-2-duty, kl." in late.text
+
+
+async def test_it_knows_its_phone_by_a_key_too_and_names_no_person(console: Console) -> None:
+    path = await link(console.desk)
+    async with console.client() as client:
+        await console.desk.centre.transact(lambda tx: acts.act(tx, 1, Event.ACKNOWLEDGE, "call:nord-1-duty"))
+        assert "Av denne telefonen" in (await client.get(path)).text
+        await console.desk.centre.transact(lambda tx: acts.act(tx, 1, Event.DEPART, "user:somebody"))
+        page = (await client.get(path)).text
+    assert "Av konsollen, kl." in page
+    assert "somebody" not in page
 
 
 async def test_another_language_is_kept_when_it_is_taken(console: Console) -> None:

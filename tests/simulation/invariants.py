@@ -80,7 +80,7 @@ class Invariants:
         """A message is handed to a provider: somebody must still need it, and no other centre have it."""
         query = "SELECT incident_id, channel FROM messages WHERE id = ?"
         number, channel = self._world.database.rows(query, message_id)[0]
-        state, since = self._state[number]
+        state, since = self._state[number] if number is not None else ("alerting", 0.0)
         if channel != "fyi" and state != "alerting" and self._world.now - since > _AT_ONCE_S:
             self._world.breaks(f"message {message_id} leaves for incident {number}, which is {state}")
         # Within that half second it may be withdrawn: a receipt or a taker woke with the sender.

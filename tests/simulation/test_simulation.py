@@ -122,7 +122,8 @@ def test_a_no_that_is_not_heard_from_whoever_took_it_is_found(monkeypatch: pytes
 
 def test_a_next_person_who_has_to_wait_when_it_was_passed_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(tx: Tx, message_id: int, actor: str, note: str) -> None:
-        number = int(tx.connection.scalar(sa.select(messages.c.incident_id).where(messages.c.id == message_id)))
+        query = sa.select(messages.c.incident_id).where(messages.c.id == message_id)
+        number = tx.connection.execute(query).scalar_one()
         record.change(tx, number, state=State.ALERTING)
         record.note(tx, number, Event.PASS_ON, actor, note)
         clockwork.unschedule(tx, engine.DEADLINE, str(number))

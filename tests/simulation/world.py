@@ -154,9 +154,11 @@ class World:
         message = gateway.accepted[ref]
         nurse = self.nurses[message.number]
         rows = self.database.rows("SELECT incident_id FROM messages WHERE id = ?", message.message_id)
-        incident = int(rows[0][0])
+        incident = rows[0][0]
         if not nurse.is_on():
             return False
+        if incident is None:  # that another phone has what this one had
+            return True
         self.say(f"{nurse.phone.id} shows message {message.message_id} of incident {incident}")
         self.reached[incident] = self.now
         return nurse.gets(incident, gateway, ref)

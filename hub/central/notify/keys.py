@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hub.central.centre import Tx
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, TAKEN, Event, State
-from hub.central.notify import attempts, outcome
+from hub.central.notify import attempts, outcome, taker
 from hub.central.notify.channels.base import Keyed, Provider
 from hub.central.notify.message import BY_KEY, MessageState, phone_of
 from hub.central.texts import render
@@ -42,7 +42,10 @@ def pressed(tx: Tx, provider: Provider, keyed: Keyed) -> str:
     incident = record.get(tx, row.incident_id)
     entry = _do(tx, row, incident, keyed)
     log.info("key %s in a call about message %d: %s", keyed.digits, row.id, entry)
-    return render(tx.site.site.site.language, f"key.{entry}", number=incident.id)
+    language = tx.site.site.site.language
+    who = taker.name(incident.taken_by or "", language)
+    over = taker.taken_over(incident, _actor(row), language) if entry in EVENTS.values() else ""
+    return render(language, f"key.{entry}", number=incident.id, who=who) + over
 
 
 def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> str:
@@ -57,7 +60,7 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
     if event not in TABLE[State(incident.state)]:
         return _late(row, incident)
     try:
-        state = desk.act(tx, incident.id, event, f"{BY_KEY}{row.phone}", note=f"call {keyed.provider_ref}")
+        state = desk.act(tx, incident.id, event, _actor(row), note=f"call {keyed.provider_ref}")
     except RefusedError as error:
         log.warning("a key about message %d is refused: %s", row.id, error)
         return _late(row, incident)
@@ -71,10 +74,14 @@ def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) 
         return "taken"
     if row.state != MessageState.REJECTED:  # else it is the same key again
         if has_it:
-            outcome.passed_on(tx, row.id, f"{BY_KEY}{row.phone}", f"call {keyed.provider_ref}")
+            outcome.passed_on(tx, row.id, _actor(row), f"call {keyed.provider_ref}")
         else:
             outcome.rejected(tx, row.id)
     return "reject"
+
+
+def _actor(row: sa.Row[Any]) -> str:
+    return f"{BY_KEY}{row.phone}"
 
 
 def _late(row: sa.Row[Any], incident: record.Incident) -> str:
@@ -82,4 +89,4 @@ def _late(row: sa.Row[Any], incident: record.Incident) -> str:
 
 
 def _is_theirs(row: sa.Row[Any], incident: record.Incident) -> bool:
-    return phone_of(incident.taken_by or "") == row.phone
+    return phone_of(incident.taken_by or "") == str(row.phone)

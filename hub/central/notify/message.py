@@ -14,7 +14,7 @@ BY_KEY = "call:"
 # one, nobody can answer one, and none of them moves an incident.
 FYI = "fyi"
 
-# The role in messages that answer a text.
+# The role in messages that answer a text, or tell a phone that another one has taken over what it had.
 ANSWER = "answer"
 
 

@@ -18,7 +18,7 @@ from hub.central.centre import Tx
 from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
-from hub.central.notify import outbox, outcome
+from hub.central.notify import outbox, outcome, taker
 from hub.central.notify.channels.base import Inbound
 from hub.central.notify.message import ANSWER, BY_TEXT, FYI, MessageState, phone_of
 from hub.central.notify.words import EVENTS, Answer, Word, read
@@ -116,6 +116,8 @@ class _Talk:
         self._inbound = inbound
         self._phone = phone
         self._actor = f"{BY_TEXT}{phone}"
+        known = tx.site.numbers.get(inbound.sender)
+        self._language = (known.language if known else None) or tx.site.site.site.language
         self._note = f"reply {inbound.provider_ref}"
         self._told = _told(tx, inbound.sender)
         self._open = [row.id for row in self._told if row.state != State.CLOSED]
@@ -178,7 +180,8 @@ class _Talk:
             proven = row.device_id in service.in_service(self._tx.connection)
             key = "reply.in_service" if proven else "reply.tested"
             return _Verdict(self._say(key, number=row.id, device=row.device_id), row.id)
-        return _Verdict(self._say(f"reply.{answer.word}", number=row.id), row.id)
+        over = taker.taken_over(row, self._actor, self._language)
+        return _Verdict(self._say(f"reply.{answer.word}", number=row.id) + over, row.id)
 
     def _pass_on(self, row: record.Incident) -> _Verdict:
         """The phone cannot go there, perhaps after it had taken it: the next one is told now."""
@@ -203,7 +206,7 @@ class _Talk:
             "taken",
             f"it is {row.state} by {row.taken_by}",
             number=row.id,
-            who=self._name(row.taken_by or ""),
+            who=taker.name(row.taken_by or "", self._language),
             time=clock_time(row.taken_at or row.opened_at, self._tx.now.utc, zone),
             state=state,
             incident=row.id,
@@ -231,17 +234,8 @@ class _Talk:
             return ""
         return self._say("reply.open", numbers=gsm.join(_texts(self._open), 60))
 
-    def _name(self, actor: str) -> str:
-        """Return who it was as far as a text may tell: the phone's id, never a person's name."""
-        phone = phone_of(actor)
-        if phone is not None:
-            return gsm.plain(phone)
-        return self._say("reply.console")
-
     def _say(self, key: str, **values: object) -> str:
-        phone = self._tx.site.numbers.get(self._inbound.sender)
-        language = phone.language if phone else None
-        return render(language or self._tx.site.site.site.language, key, **values)
+        return render(self._language, key, **values)
 
     def _refuse(self, key: str, reason: str, *, incident: int | None = None, **values: object) -> _Verdict:
         return _Verdict(self._say(f"reply.{key}", **values), incident, reason)

@@ -353,9 +353,21 @@ async def test_no_from_a_phone_that_has_it_not_changes_nothing(town: Town) -> No
     await town.text(f"OK {number}", LEADER)
     before = await town.states()
     assert "tatt av p-leader" in await town.text(f"NEI {number}")
-    assert "allerede tatt" in await town.key("9", message_id)
+    for key in ("1", "9"):
+        assert await town.key(key, message_id) == f"Alarm {number} er allerede tatt av p-leader."
     assert await town.incident(number) == ("acknowledged", "sms:p-leader")
     assert await town.states() == before
+
+
+async def test_a_call_names_no_person_and_says_from_whom_it_was_taken_over(town: Town) -> None:
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+    await town.centre.transact(lambda tx: desk.act(tx, number, Event.ACKNOWLEDGE, "user:somebody"))
+    assert await town.key("1", message_id) == f"Alarm {number} er allerede tatt av konsollen."
+    assert await town.key("2", message_id) == (
+        f"Notert. Du er på vei til alarm {number}. Tatt over fra konsollen."
+    )
 
 
 async def test_nine_is_the_next_person_and_only_once(town: Town) -> None:
