@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 
 # A bare OK may mean an incident that was closed just now: then it is not taken for another one.
 _JUST_NOW = dt.timedelta(minutes=10)
-# Two machines that answer each other must come to an end. What is understood is always done and answered.
-_HELP_AT_MOST = 20
+# Two machines that answer each other must come to an end, whatever their word is: so many texts are answered about
+# one incident, and about none. What is understood is always done.
+_ANSWERS_AT_MOST = 20
 _STRANGER_AT_MOST = 3
 _ACTION = "reply_refused"
 _UNKNOWN = "unknown"
@@ -46,7 +47,10 @@ _SAME = sa.select(replies.c.answer).where(
 )
 _ANSWER = replies.update().where(replies.c.id == sa.bindparam("claimed"))
 _LATELY = sa.select(sa.func.count()).where(
-    replies.c.sender == sa.bindparam("sender"), replies.c.received_at > sa.bindparam("since")
+    replies.c.sender == sa.bindparam("sender"),
+    replies.c.received_at > sa.bindparam("since"),
+    replies.c.incident_id.is_not_distinct_from(sa.bindparam("about")),
+    replies.c.id != sa.bindparam("this"),
 )
 # Messages that a phone can answer. What was for information has no number, and a text may name no sender; who was
 # only answered is nobody's phone.
@@ -92,12 +96,11 @@ def receive(tx: Tx, inbound: Inbound, *, apart: bool = False) -> str:
         return "" if apart else str(tx.connection.execute(_SAME, name).scalar_one())
     phone = _phone(tx, inbound.sender)
     verdict = _to_stranger(tx) if phone is None else _Talk(tx, inbound, phone).verdict()
-    answer = verdict.answer
     if verdict.refused is not None:
         log.info("reply %d refused: %s", claimed, verdict.refused)
         _audit(tx, phone, verdict, claimed)
-        most = _STRANGER_AT_MOST if phone is None else _HELP_AT_MOST
-        answer = answer if _lately(tx, inbound.sender) <= most else ""
+    most = _STRANGER_AT_MOST if phone is None else _ANSWERS_AT_MOST
+    answer = verdict.answer if _lately(tx, inbound.sender, verdict.incident, claimed) < most else ""
     tx.connection.execute(_ANSWER, {"claimed": claimed, "answer": answer, "incident_id": verdict.incident})
     if apart and answer:
         outbox.answer(tx, phone or _UNKNOWN, inbound.sender, answer)
@@ -263,9 +266,10 @@ def _told(tx: Tx, sender: str) -> Sequence[sa.Row[Any]]:
     return tx.connection.execute(_TOLD, {"sender": sender, "since": tx.now.utc - _JUST_NOW}).all()
 
 
-def _lately(tx: Tx, sender: str) -> int:
-    """Return how many texts came from a phone just now, this one included."""
-    return tx.connection.execute(_LATELY, {"sender": sender, "since": tx.now.utc - _JUST_NOW}).scalar_one()
+def _lately(tx: Tx, sender: str, incident: int | None, claimed: int) -> int:
+    """Return how many texts came from a phone just now about an incident, or about none, besides this one."""
+    asked = {"sender": sender, "since": tx.now.utc - _JUST_NOW, "about": incident, "this": claimed}
+    return tx.connection.execute(_LATELY, asked).scalar_one()
 
 
 def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:

@@ -110,6 +110,28 @@ async def test_two_machines_that_answer_each_other_come_to_an_end_but_a_nurse_ge
     assert "er din" in await text(centre, f"OK {number}")
 
 
+@pytest.mark.parametrize("words", ["ok", "nei", "vakt", "opptatt", "FERDIG 1", "OK 99"])
+@pytest.mark.parametrize("opened", [1, 2])
+async def test_a_machine_comes_to_an_end_whatever_word_it_has(centre: Centre, words: str, opened: int) -> None:
+    for person in range(opened):
+        await raised(centre, f"r-{person}")
+    answers = [await text(centre, words) for _ in range(25)]
+    assert all(answers[:20])
+    assert answers[20:] == [""] * 5
+
+
+async def test_in_a_night_with_fifty_alarms_each_answer_is_answered(centre: Centre) -> None:
+    numbers = [await raised(centre, f"r-{person}") for person in range(50)]
+    for number in numbers:
+        await centre.transact(lambda tx, number=number: engine.step_due(tx, str(number)))  # type: ignore[misc] # a default argument
+    for number in numbers[::2]:
+        assert "er din" in await text(centre, f"OK {number}")
+        assert "tatt av p-duty" in await text(centre, f"OK {number}", sender=LEADER)
+    assert "Hvilken?" in await text(centre, "ok")
+    assert "Forstod ikke" in await text(centre, f"OK {numbers[1]} takk skal du ha")
+    assert "er din" in await text(centre, f"OK {numbers[1]}")
+
+
 async def test_a_bare_ok_with_one_open_incident(centre: Centre) -> None:
     number = await raised(centre)
     assert "er din" in await text(centre, "ok")
