@@ -9,9 +9,10 @@ import pytest
 
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.notify import outcome
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
-from hub.central.store.tables import incident_events, links, messages
+from hub.central.store.tables import attempts, incident_events, links, messages
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
 from tests.fakes.console import Console, open_console
@@ -88,6 +89,18 @@ async def test_only_the_pages_own_form_acts_and_it_takes_it_for_the_phone(consol
         assert (await client.post(path, data=good)).status_code == 409  # once is enough
         assert (await client.post(path, data=good | {"act": "depart"})).status_code == 303
     assert await state(console.desk) == "on_the_way"
+
+
+@pytest.mark.parametrize("act", ["acknowledge", "depart"])
+async def test_the_text_that_brought_it_counts_as_answered(console: Console, act: str) -> None:
+    path = await link(console.desk)
+    (sent,) = await console.desk.rows(messages)
+    await console.desk.centre.transact(lambda tx: outcome.sent(tx, sent.id, 1, "one", "ref-1"))
+    async with console.client() as client:
+        page = await client.get(path)
+        await client.post(path, data={"act": act, "form": form(page)})
+    assert [row.state for row in await console.desk.rows(messages)] == ["accepted"]
+    assert [row.state for row in await console.desk.rows(attempts)] == ["accepted"]
 
 
 async def test_a_late_one_is_told_that_somebody_else_took_it(console: Console) -> None:
