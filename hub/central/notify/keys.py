@@ -42,7 +42,8 @@ def pressed(tx: Tx, provider: Provider, keyed: Keyed) -> str:
     incident = record.get(tx, row.incident_id)
     entry = _do(tx, row, incident, keyed)
     log.info("key %s in a call about message %d: %s", keyed.digits, row.id, entry)
-    language = tx.site.site.site.language
+    phone = tx.site.phones.get(row.phone)
+    language = (phone.language if phone else None) or tx.site.site.site.language
     who = taker.name(incident.taken_by or "", language)
     over = taker.taken_over(incident, _actor(row), language) if entry in EVENTS.values() else ""
     return render(language, f"key.{entry}", number=incident.id, who=who) + over

@@ -53,6 +53,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         key: The same for every attempt at this message: a provider that knows such keys sends it once.
         receipt_url: Where the provider reports what became of it.
         incident_id: What it is about; ``None`` when that is no incident.
+        language: Of whoever gets it, ``nb``, ``nn`` or ``en``; ``None``: the phone has none of its own.
         subscriptions: Where to on channel ``push``: every browser that the phone has switched it on in.
     """
 
@@ -62,6 +63,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     receipt_url: str
     incident_id: int | None = None
+    language: str | None = None
     subscriptions: tuple[Subscription, ...] = ()
 
 
