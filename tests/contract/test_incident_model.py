@@ -5,7 +5,7 @@ import datetime as dt
 import shutil
 import tempfile
 from collections.abc import Coroutine
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hub.central.escalation.limits import LIMIT
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import OPEN, OUTCOMES, TABLE, TAKEN, Cause, Event, Outcome, State
 from hub.central.maintenance import service as maintenance
+from hub.central.notify import outcome
 from hub.central.store.tables import due, incident_observations, incidents, messages, observations
 from hub.domain.codes import Kind
 from hub.domain.errors import RefusedError
@@ -96,24 +97,38 @@ class IncidentMachine(RuleBasedStateMachine):
         number=which,
         event=st.sampled_from([Event.ACKNOWLEDGE, Event.DEPART, Event.ARRIVE, Event.CLOSE]),
         actor=st.sampled_from(ACTORS),
-        outcome=st.none() | st.sampled_from(OUTCOMES),
+        ending=st.none() | st.sampled_from(OUTCOMES),
         cause=st.sampled_from(Cause),
     )
-    def answer(self, number: int, event: Event, actor: str, outcome: Outcome | None, cause: Cause) -> None:
+    def answer(self, number: int, event: Event, actor: str, ending: Outcome | None, cause: Cause) -> None:
         incident = self.one(self.rows(incidents), number)
         if incident is None:
             return
-        possible = event in TABLE[State(incident.state)] and (event is not Event.CLOSE or outcome is not None)
+        possible = event in TABLE[State(incident.state)] and (event is not Event.CLOSE or ending is not None)
         try:
             self.run(
                 self.desk.centre.transact(
-                    lambda tx: acts.act(tx, incident.id, event, actor, outcome=outcome, cause=cause)
+                    lambda tx: acts.act(tx, incident.id, event, actor, outcome=ending, cause=cause)
                 )
             )
         except RefusedError:
             assert not possible
         else:
             assert possible
+
+    @rule(number=which)
+    def hand_back(self, number: int) -> None:
+        taken = [row for row in self.rows(incidents, incidents.c.state.in_(TAKEN)) if row.taken_by[:4] == "sms:"]
+        incident = self.one(taken, number)
+        if incident is None:
+            return
+        told = self.rows(messages, messages.c.incident_id == incident.id)
+        theirs = [row.id for row in told if row.phone == incident.taken_by[4:]]
+        if theirs:
+            work = partial(outcome.passed_on, message_id=theirs[-1], actor=incident.taken_by, note="reply in-1")
+            self.run(self.desk.centre.transact(work))
+            (now,) = self.rows(incidents, incidents.c.id == incident.id)
+            assert now.state == State.ALERTING
 
     @rule(seconds=st.sampled_from([1, 30, 61, 180, 300, 600, 1800, 3600]))
     def wait(self, seconds: int) -> None:

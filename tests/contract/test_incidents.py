@@ -1,7 +1,6 @@
 """From observation to incident to the next action, on both databases."""
 
 import datetime as dt
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from hub.central.escalation import engine
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.ingest import Parcel, keep
-from hub.central.site.directory import Directory
+from hub.central.notify import outcome
 from hub.central.store.tables import dead_letters, due, incident_observations, messages, observations
 from hub.domain.clock import TimeQuality
 from hub.domain.codes import Kind
@@ -147,6 +146,49 @@ async def test_the_press_alerts_whoever_took_it_and_the_step_after(
     assert (await desk.told(1))[len(before) :] == expected
     texts = [row.text for row in await desk.rows(messages) if row.id > len(before)]
     assert all("meldt på nytt" in text for text in texts)
+
+
+async def says_no(desk: DeskCentre, phone: str) -> None:
+    (*_, last) = sorted(row.id for row in await desk.rows(messages, messages.c.phone == phone))
+    await desk.centre.transact(lambda tx: outcome.passed_on(tx, last, f"sms:{phone}", "reply in-1"))
+
+
+@pytest.mark.parametrize("so_far", [[], [Event.DEPART], [Event.ARRIVE]])
+async def test_who_hands_it_back_makes_room_for_the_next_at_once(desk: DeskCentre, so_far: list[Event]) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS))
+    for event in (Event.ACKNOWLEDGE, *so_far):
+        await act(desk, 1, event)
+    await says_no(desk, "nord-1-duty")
+    assert (await desk.incidents())[0].state == "alerting"
+    assert await desk.told(1) == [DUTY, NEIGHBOUR]
+    assert (await desk.rows(messages))[-1].text.startswith("IGJEN, gitt videre: 1 ")
+    assert (await desk.story(1))[-3:] == ["pass_on", "alerts_again", "told"]
+    action = await desk.next_action(1)
+    assert (action.kind, action.at - desk.clock.at) == (engine.STEP, dt.timedelta(seconds=120))
+    await desk.pass_time(120)
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER]
+
+
+async def test_the_plan_goes_on_after_whoever_handed_it_back_however_far_it_had_come(desk: DeskCentre) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS))
+    await desk.pass_time(180 + 120)
+    await act(desk, 1, Event.ACKNOWLEDGE)
+    await says_no(desk, "nord-1-duty")
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER, NEIGHBOUR]
+    await desk.pass_time(120)
+    assert (await desk.told(1))[-1] == LEADER
+
+
+async def test_handed_back_by_the_last_it_begins_again_soon_and_not_in_the_same_breath(desk: DeskCentre) -> None:
+    await desk.keep(desk.event("pendant-1", PRESS))
+    await desk.pass_time(180 + 120)
+    await desk.centre.transact(lambda tx: acts.act(tx, 1, Event.ACKNOWLEDGE, "sms:leader"))
+    await says_no(desk, "leader")
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER]
+    action = await desk.next_action(1)
+    assert (action.kind, action.at - desk.clock.at) == (engine.STEP, dt.timedelta(seconds=30))
+    await desk.pass_time(30)
+    assert await desk.told(1) == [DUTY, NEIGHBOUR, LEADER, DUTY]
 
 
 async def test_the_other_open_incidents_of_a_phone_are_listed_in_its_text(desk: DeskCentre) -> None:
@@ -294,79 +336,3 @@ async def test_each_observation_stands_with_its_incident(desk: DeskCentre) -> No
         lambda connection: connection.scalar(sa.select(sa.func.count()).select_from(incident_observations))
     )
     assert count == 3
-
-
-async def texts(desk: DeskCentre, number: int) -> list[str]:
-    rows = await desk.rows(messages, messages.c.incident_id == number)
-    return [row.text for row in sorted(rows, key=lambda row: row.id)]
-
-
-async def test_what_else_is_reported_is_told_to_whoever_was_told_and_the_plan_goes_on(desk: DeskCentre) -> None:
-    await desk.keep(desk.event("door-1", Kind.HEAT_DETECTED))
-    await desk.pass_time(180)
-    before = await desk.next_action(1)
-    await desk.pass_time(10)
-    await desk.keep(desk.event("door-1", Kind.CO_DETECTED))
-    assert await desk.told(1) == [DUTY, NEIGHBOUR, DUTY, NEIGHBOUR]
-    assert all("KULLOS meldt + Sterk varme meldt" in text for text in (await texts(desk, 1))[2:])
-    assert (await texts(desk, 1))[2].startswith("IGJEN, meldt")
-    assert (await desk.next_action(1)).at == before.at
-    # What was told already is counted, and nobody is rung for it.
-    await desk.keep(desk.event("door-1", Kind.HEAT_DETECTED), desk.event("door-1", Kind.CO_DETECTED))
-    assert len(await desk.told(1)) == 4
-    (incident,) = await desk.incidents()
-    assert (incident.kind, incident.also, incident.presses) == (Kind.CO_DETECTED, Kind.HEAT_DETECTED, 4)
-
-
-async def test_what_is_reported_of_a_taken_incident_is_in_the_text_that_goes_past_the_taker(
-    desk: DeskCentre,
-) -> None:
-    await desk.keep(desk.event("pendant-1", PRESS))
-    await act(desk, 1, Event.ACKNOWLEDGE)
-    await desk.keep(desk.event("pendant-1", Kind.FALL_DETECTED))
-    assert await desk.told(1) == [DUTY, DUTY, NEIGHBOUR]
-    assert all("Mulig fall + Trygghetsalarm" in text for text in (await texts(desk, 1))[1:])
-
-
-async def test_what_is_graver_takes_the_place_of_what_was_reported_and_what_is_less_grave_does_not(
-    desk: DeskCentre,
-) -> None:
-    def found(kind: Kind, severity: int) -> acts.Finding:
-        return acts.Finding(
-            incident_class="care",
-            kind=kind,
-            severity=severity,
-            need="care:r-1017:dose:1",
-            reason="a dose",
-            zone="nord-1",
-            occurred_at=desk.clock.at,
-        )
-
-    for kind, severity, named in (
-        (Kind.DOSE_UNKNOWN, 20, Kind.DOSE_UNKNOWN),
-        (Kind.DOSE_NOT_DISPENSED, 30, Kind.DOSE_NOT_DISPENSED),
-        (Kind.DOSE_NOT_CONFIRMED, 20, Kind.DOSE_NOT_DISPENSED),
-    ):
-        finding = found(kind, severity)
-        await desk.centre.transact(partial(acts.raise_incident, finding=finding))
-        (incident,) = await desk.incidents()
-        assert (incident.kind, incident.also) == (named, "")
-    assert "Dose ikke tatt ut:" in (await texts(desk, 1))[-1]
-
-
-async def test_a_shift_that_begins_while_an_alarm_goes_unanswered_is_told_with_the_next_step(
-    desk: DeskCentre,
-) -> None:
-    await desk.keep(desk.event("pendant-1", PRESS))
-    site = desk.centre.site.site
-    shifts = [
-        msgspec.structs.replace(shift, phone="technician")
-        if (shift.zone, shift.role) == ("nord-1", "duty")
-        else shift
-        for shift in site.rota
-    ]
-    desk.centre.site = Directory(msgspec.structs.replace(site, rota=tuple(shifts)), 2)
-    await desk.pass_time(180)
-    assert await desk.told(1) == [DUTY, NEIGHBOUR, TECHNICIAN]
-    await desk.pass_time(120)
-    assert (await desk.told(1))[3:] == [LEADER]

@@ -11,11 +11,12 @@ import pytest
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.links.tokens import PLACE
+from hub.central.notify import outcome
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
-from hub.central.store.tables import incident_events, links, messages, metadata
+from hub.central.store.tables import attempts, incident_events, links, messages, metadata
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
 from tests.fakes.console import Console, open_console
@@ -112,6 +113,18 @@ async def test_only_the_pages_own_form_acts_and_it_takes_it_for_the_phone(consol
     assert await state(console.desk) == "on_the_way"
 
 
+@pytest.mark.parametrize("act", ["acknowledge", "depart"])
+async def test_the_text_that_brought_it_counts_as_answered(console: Console, act: str) -> None:
+    path = await link(console.desk)
+    (sent,) = await console.desk.rows(messages)
+    await console.desk.centre.transact(lambda tx: outcome.sent(tx, sent.id, 1, "one", "ref-1"))
+    async with console.client() as client:
+        page = await client.get(path)
+        await client.post(path, data={"act": act, "form": form(page)})
+    assert [row.state for row in await console.desk.rows(messages)] == ["accepted"]
+    assert [row.state for row in await console.desk.rows(attempts)] == ["accepted"]
+
+
 async def test_a_late_one_is_told_that_somebody_else_took_it(console: Console) -> None:
     path = await link(console.desk)
     async with console.client() as client:
@@ -119,7 +132,18 @@ async def test_a_late_one_is_told_that_somebody_else_took_it(console: Console) -
         await console.desk.centre.transact(lambda tx: acts.act(tx, 1, Event.ACKNOWLEDGE, "sms:nord-2-duty"))
         late = await client.post(path, data={"act": "acknowledge", "form": form(page)})
     assert late.status_code == 409
-    assert "Av en annen, kl." in late.text
+    assert "Av nord-2-duty, kl." in late.text
+
+
+async def test_it_knows_its_phone_by_a_key_too_and_names_no_person(console: Console) -> None:
+    path = await link(console.desk)
+    async with console.client() as client:
+        await console.desk.centre.transact(lambda tx: acts.act(tx, 1, Event.ACKNOWLEDGE, "call:nord-1-duty"))
+        assert "Av denne telefonen" in (await client.get(path)).text
+        await console.desk.centre.transact(lambda tx: acts.act(tx, 1, Event.DEPART, "user:somebody"))
+        page = (await client.get(path)).text
+    assert "Av konsollen, kl." in page
+    assert "somebody" not in page
 
 
 async def test_another_language_is_kept_when_it_is_taken(console: Console) -> None:

@@ -4,7 +4,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from hub.central.escalation import plan
-from hub.central.notify.channels.base import Keyed
+from hub.central.notify.channels.base import Inbound, Keyed, Told
 from tests.simulation.centre import START
 from tests.simulation.nurse import Said
 
@@ -42,8 +42,12 @@ SELECT incidents.state, (messages.plan_round, messages.plan_step) = (incidents.p
 FROM messages JOIN incidents ON incidents.id = incident_id
 LEFT JOIN due ON due.kind = 'incident.step' AND due.subject = CAST(incident_id AS TEXT)
 WHERE messages.id = ?"""
-# What happens only because a phone said so.
-_SAID = {"acknowledge", "depart", "arrive"}
+_STEP_AT = "SELECT at FROM due WHERE kind = 'incident.step' AND subject = CAST(? AS TEXT)"
+_TOLD_SINCE = "SELECT count(*) FROM incident_events WHERE incident_id = ? AND id > ? AND event = 'told'"
+_HAS = "SELECT count(*) FROM incidents WHERE id = ? AND taken_by IN (?, ?) AND state NOT IN ('alerting', 'closed')"
+_NUMBER_OF = "SELECT incident_id, number FROM messages WHERE id = ?"
+# What happens only because a phone said so, and what it said.
+_SAID = {"acknowledge": "acknowledge", "depart": "depart", "arrive": "arrive", "pass_on": "reject"}
 
 
 class Invariants:
@@ -57,6 +61,7 @@ class Invariants:
         self._opened: dict[int, float] = {}
         self._leases: dict[int, str | None] = {}  # of each message that is to leave
         self._let_go: dict[tuple[int, str | None], float] = {}  # when a lease was seen no longer
+        self._noes: set[Told] = set()
         self._round_s = functools.cache(world.script.round_s)
 
     def look(self) -> None:
@@ -75,7 +80,7 @@ class Invariants:
         """A message is handed to a provider: somebody must still need it, and no other centre have it."""
         query = "SELECT incident_id, channel FROM messages WHERE id = ?"
         number, channel = self._world.database.rows(query, message_id)[0]
-        state, since = self._state[number]
+        state, since = self._state[number] if number is not None else ("alerting", 0.0)
         if channel != "fyi" and state != "alerting" and self._world.now - since > _AT_ONCE_S:
             self._world.breaks(f"message {message_id} leaves for incident {number}, which is {state}")
         # Within that half second it may be withdrawn: a receipt or a taker woke with the sender.
@@ -84,8 +89,25 @@ class Invariants:
         if self._leases.get(message_id) != centre and not withdrawn:
             self._world.breaks(f"message {message_id} leaves from {centre}, which has no lease of it")
 
-    def heard(self, keyed: Keyed) -> None:
-        """A key was heard in a call: what it means is done in the same transaction."""
+    def heard(self, told: Told) -> None:
+        """A text or a key was heard: what it means is done in the same transaction."""
+        if isinstance(told, Keyed):
+            self._pressed(told)
+            if told.digits == "9":
+                incident, number = self._world.database.rows(_NUMBER_OF, told.message_id)[0]
+                self._lets_go(told, incident, number)
+        elif isinstance(told, Inbound) and told.text.startswith("NEI "):
+            self._lets_go(told, int(told.text[4:]), told.sender)
+
+    def _lets_go(self, told: Told, incident: int, number: str) -> None:
+        """Who says no has it no longer; the same told again means nothing."""
+        phone = self._world.nurses[number].phone.id
+        has = self._world.database.rows(_HAS, incident, f"sms:{phone}", f"call:{phone}")[0][0]
+        if has and told not in self._noes:
+            self._world.breaks(f"incident {incident} stays with {phone}, which says no")
+        self._noes.add(told)
+
+    def _pressed(self, keyed: Keyed) -> None:
         state, here, step_at = self._world.database.rows(_CALLED, keyed.message_id)[0]
         if state != "alerting":
             return
@@ -183,22 +205,30 @@ class Invariants:
             world.say(f"incident {number}: {event} by {actor}: {detail}")
             if event in _SAID and not self._said(number, event, actor, detail):
                 world.breaks(f"incident {number}: {event} by {actor} has no cause ({detail})")
+            if event == "pass_on":
+                self._next_is_told(number, event_id)
             if event == "rejected" and not self._said_no(number, detail.partition(":")[0]):
                 world.breaks(f"incident {number}: rejected has no cause ({detail})")
             if event == "closed" and actor == "user:nurse" and number not in world.console:
                 world.breaks(f"incident {number} is closed and nobody closed it")
 
+    def _next_is_told(self, number: int, since: int) -> None:
+        rows = self._world.database.rows
+        for (at,) in [] if rows(_TOLD_SINCE, number, since)[0][0] else rows(_STEP_AT, number):
+            waits_s = at / 1e6 - self._world.instant().timestamp()
+            if waits_s > _NEXT_S:
+                self._world.breaks(f"incident {number} is passed on and the next waits {waits_s:.0f} s")
+
     def _said(self, number: int, event: str, actor: str, detail: str) -> bool:
-        said = self._world.said.get(detail)
-        if said is None or (said.actor, said.event) != (actor, event):
+        meant = {Said(actor, _SAID[event], named, detail) for named in (None, number)}
+        if meant.isdisjoint(self._world.said):
             return False
         told = "SELECT count(*) FROM messages WHERE incident_id = ? AND phone = ?"
-        was_told = self._world.database.rows(told, number, actor.partition(":")[2])[0][0] > 0
-        return was_told and said.incident in (None, number)
+        return bool(self._world.database.rows(told, number, actor.partition(":")[2])[0][0])
 
     def _said_no(self, number: int, phone: str) -> bool:
-        said = {Said(f"{way}:{phone}", "reject", number) for way in ("sms", "call")}
-        return not said.isdisjoint(self._world.said.values())
+        noes = {said[:3] for said in self._world.said if said.event == "reject"}
+        return not noes.isdisjoint((f"{way}:{phone}", "reject", number) for way in ("sms", "call"))
 
     def _deliveries(self) -> None:
         gateways = {gateway.name: gateway for gateway in self._world.gateways}

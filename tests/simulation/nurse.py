@@ -19,14 +19,23 @@ _KEYS = {"1": "acknowledge", "2": "depart", "9": "reject"}
 
 # How often a provider tells the same twice.
 _TWICE = 0.1
+# How often whoever took an incident says no after all.
+_REGRETS = 0.2
+# Who goes where she said that she would go.
+_GO_THERE = ("prompt", "late", "bare")
 
 
 class Said(NamedTuple):
-    """A text or key that really came from a phone: what may follow, and for which incident if it names one."""
+    """A text or key that really came from a phone: what may follow, and for which incident if it names one.
+
+    Attributes:
+        story: What an incident's history calls it.
+    """
 
     actor: str
     event: str | None
     incident: int | None
+    story: str
 
 
 class Nurse:
@@ -74,34 +83,46 @@ class Nurse:
         await asyncio.sleep(world.rng.uniform(40, 85) if habit == "late" else world.rng.uniform(3, 30))
         keys = {"no": "9", "wrong": world.rng.choice("3570"), "echo": ""}
         digits = keys.get(habit, world.rng.choice("112"))
-        story = f"call {ref}"
+        await self._presses(digits, incident, gateway, ref)
+        if habit in _GO_THERE and world.rng.random() < _REGRETS:
+            await asyncio.sleep(world.rng.uniform(1, 5))
+            await self._presses("9", incident, gateway, ref)
+            self._busy.discard(incident)
+        else:
+            await self._goes_on(incident)
+
+    async def _presses(self, digits: str, incident: int, gateway: "SimGateway", ref: str) -> None:
+        world, story = self._world, f"call {ref}"
         if digits in _KEYS:
-            world.said[story] = Said(f"call:{self.phone.id}", _KEYS[digits], incident)
+            world.said.add(Said(f"call:{self.phone.id}", _KEYS[digits], incident, story))
         world.say(f"{self.phone.id} presses {digits!r} ({story})")
         message_id = gateway.accepted[ref].message_id
         keyed = Keyed(provider_ref=ref, message_id=message_id, digits=digits)
         await world.call(gateway, keyed)
         if world.rng.random() < _TWICE:
             await world.call(gateway, keyed)
-        await self._goes_on(incident)
 
     async def _goes_on(self, incident: int) -> None:
-        """Do what follows an answer: go there and close it, or nothing."""
+        """Do what follows an answer: go there and close it, or hand it back, or nothing."""
         rng = self._world.rng
-        if self._carrier.habit not in ("no", "wrong", "forgets", "echo"):
-            for word in rng.choice(((), ("VEI",), ("FREMME",))):
+        if self._carrier.habit in _GO_THERE:
+            words = rng.choice(((), ("VEI",), ("FREMME",)))
+            regrets = rng.random() < _REGRETS
+            for word in (*words, "NEI") if regrets else words:
                 await asyncio.sleep(rng.uniform(20, 150))
                 await self._text(f"{word} {incident}")
-            await asyncio.sleep(rng.uniform(10, 200))
-            await self._closes(incident)
+            if not regrets:
+                await asyncio.sleep(rng.uniform(10, 200))
+                await self._closes(incident)
         self._busy.discard(incident)
 
     async def _text(self, text: str) -> None:
         world, gateway = self._world, self._world.gateways[0]
-        ref = f"in-{len(world.said) + 1}"
+        world.texts += 1
+        ref = f"in-{world.texts}"
         word, _, number = text.partition(" ")
         named = int(number) if number.isdecimal() else None
-        world.said[f"reply {ref}"] = Said(f"sms:{self.phone.id}", _WORDS.get(word), named)
+        world.said.add(Said(f"sms:{self.phone.id}", _WORDS.get(word), named, f"reply {ref}"))
         world.say(f"{self.phone.id} texts {text!r} ({ref})")
         inbound = Inbound(
             provider=gateway.name,

@@ -5,13 +5,16 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
 from hub.central import clockwork, ingest
 from hub.central.centre import Tx
 from hub.central.escalation import engine
-from hub.central.incidents.lifecycle import Event
+from hub.central.incidents import record
+from hub.central.incidents.lifecycle import Event, State
 from hub.central.notify import keys, outcome, pipeline, replies
 from hub.central.notify.words import Answer, Word, read
+from hub.central.store.tables import messages
 from tests.simulation import run, script
 
 # Something that is broken is found within so many seeds; CI plays 10,000.
@@ -110,6 +113,25 @@ def test_a_key_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_next_person_who_has_to_wait_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "rejected", lambda _tx, _message_id: None)
     assert "the next waits" in found(_calls)
+
+
+def test_a_no_that_is_not_heard_from_whoever_took_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "passed_on", lambda *_its: None)
+    assert "which says no" in found()
+
+
+def test_a_next_person_who_has_to_wait_when_it_was_passed_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(tx: Tx, message_id: int, actor: str, note: str) -> None:
+        query = sa.select(messages.c.incident_id).where(messages.c.id == message_id)
+        number = tx.connection.execute(query).scalar_one()
+        record.change(tx, number, state=State.ALERTING)
+        record.note(tx, number, Event.PASS_ON, actor, note)
+        clockwork.unschedule(tx, engine.DEADLINE, str(number))
+        clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=60), engine.STEP, str(number))
+
+    monkeypatch.setattr(engine, "passed_on", slow)
+    # In a call the key itself is looked at.
+    assert "is passed on and the next waits 60 s" in found(lambda one: not _calls(one))
 
 
 def test_a_no_that_nobody_said_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from hub.central import ingest
 from hub.central.api.hooks import take
 from hub.central.centre import Tx
 from hub.central.ingest import Parcel
-from hub.central.notify.channels.base import Keyed, Outgoing, Provider, Told
+from hub.central.notify.channels.base import Outgoing, Provider, Told
 from hub.central.notify.ways import Ways
 from hub.domain.clock import TimeQuality
 from hub.domain.errors import RefusedError, TransientError
@@ -42,7 +42,8 @@ class World:
         calm_at: From when on nothing new goes wrong, and whoever was killed or frozen before is back.
         trace: What happened, a line each, with the virtual second.
         broken: The first invariant that did not hold, or ``None``.
-        said: The texts that phones sent and the keys that were pressed, as an incident's story calls them.
+        said: The texts that phones sent and the keys that were pressed.
+        texts: How many of them were texts.
         console: The incidents that somebody closed at the console.
         kept: The presses that a centre has receipted.
         reached: When a phone last showed an alert of an incident.
@@ -55,7 +56,8 @@ class World:
         self.calm_at = script.calm_at
         self.trace: list[str] = []
         self.broken: str | None = None
-        self.said: dict[str, Said] = {}
+        self.said: set[Said] = set()
+        self.texts = 0
         self.console: set[int] = set()
         self.kept: set[int] = set()
         self.reached: dict[int, float] = {}
@@ -152,9 +154,11 @@ class World:
         message = gateway.accepted[ref]
         nurse = self.nurses[message.number]
         rows = self.database.rows("SELECT incident_id FROM messages WHERE id = ?", message.message_id)
-        incident = int(rows[0][0])
+        incident = rows[0][0]
         if not nurse.is_on():
             return False
+        if incident is None:  # that another phone has what this one had
+            return True
         self.say(f"{nurse.phone.id} shows message {message.message_id} of incident {incident}")
         self.reached[incident] = self.now
         return nurse.gets(incident, gateway, ref)
@@ -178,8 +182,7 @@ class World:
 
     def _hear(self, tx: Tx, *, provider: Provider, told: Told, ways: Ways) -> None:
         take(tx, provider, (told,), ways)
-        if isinstance(told, Keyed):
-            self.invariants.heard(told)
+        self.invariants.heard(told)
 
     async def _press(self, number: int, press: Press) -> None:
         await asyncio.sleep(press.at)

@@ -40,7 +40,7 @@ def move(
         incident: A row of ``incidents``.
         at: This moment, for the rota.
         start: The first step that may be taken.
-        told: Numbers that were told in the round of ``start``; ``None``: nobody is looked for in earlier steps.
+        told: Numbers that were told of it so far; ``None``: nobody is looked for in earlier steps.
     """
     phone = directory.phones.get(incident.test_phone) if incident.test_phone else None
     channel = plan.channel_for(phone, _STEP) if phone else None

@@ -5,7 +5,6 @@ further. A step that reaches nobody gives way to the next one at once; after the
 """
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -58,13 +57,11 @@ _OPEN_BESIDES = sa.select(sa.func.aggregate_strings(sa.cast(_TOLD_AND_OPEN.c.id,
 _AWAITED = sa.select(due.c.id).where(
     due.c.kind == outbox.RECEIPT, due.c.subject == sa.cast(messages.c.id, sa.String)
 )
+_ABOUT_IT = (messages.c.incident_id == sa.bindparam("incident_id")) & (messages.c.channel != FYI)
+_NUMBERS = sa.select(messages.c.number).where(_ABOUT_IT).distinct()
 _TOLD: sa.Select[Any] = (
-    sa.select(messages.c.zone, messages.c.role, messages.c.phone, messages.c.number, messages.c.channel)
-    .where(
-        messages.c.incident_id == sa.bindparam("incident_id"),
-        messages.c.plan_round == sa.bindparam("round"),
-        messages.c.channel != FYI,
-    )
+    sa.select(messages.c.zone, messages.c.role, messages.c.phone, messages.c.channel)
+    .where(_ABOUT_IT, messages.c.plan_round == sa.bindparam("round"))
     .distinct()
 )
 # Another message of the same step that somebody may still answer.
@@ -101,7 +98,7 @@ def again(tx: Tx, incident: record.Incident, reason: str, because: Because = Bec
 def tell_more(tx: Tx, incident: record.Incident, reason: str) -> None:
     """Tell whoever was told of an incident in this round what else it is now; the plan goes on as it did."""
     record.note(tx, incident.id, "alerts_again", ENGINE, reason)
-    for row in _told(tx, incident):
+    for row in tx.connection.execute(_TOLD, {"incident_id": incident.id, "round": incident.plan_round}).all():
         phone = tx.site.phones.get(row.phone)
         if phone is not None:
             target = Target(row.zone, row.role, phone, row.channel, reason)
@@ -231,6 +228,35 @@ def rejected(tx: Tx, message_id: int) -> None:
     _begin_soon(tx, incident)
 
 
+def passed_on(tx: Tx, message_id: int, actor: str, note: str) -> None:
+    """Whoever took the incident says no after all: it alerts again, from the step after theirs.
+
+    Args:
+        tx: The transaction.
+        message_id: The message that told that phone: the plan goes on after its step.
+        actor: Who says no (``sms:p-duty``).
+        note: How it was said.
+
+    Raises:
+        RefusedError: Nobody has the incident.
+    """
+    message = tx.connection.execute(_MESSAGE, {"message_id": message_id}).one()
+    incident = record.get(tx, message.incident_id)
+    state = after(State(incident.state), Event.PASS_ON, incident.incident_class)
+    record.change(tx, incident.id, state=state)
+    record.note(tx, incident.id, Event.PASS_ON, actor, note)
+    record.note(tx, incident.id, "alerts_again", ENGINE, f"{incident.taken_by} took it and passed it on")
+    following = Position(incident.plan_round + 1, message.plan_step + 1)
+    move = route.move(tx.site, incident, tx.now.utc, following)
+    if move.position.round == following.round:
+        _follow(tx, incident, move, Because.PASSED_ON)
+        return
+    # That was the last step: as where it was rejected, it begins again soon, and not in the same breath.
+    record.change(tx, incident.id, plan_step=message.plan_step)
+    clockwork.unschedule(tx, DEADLINE, str(incident.id))
+    clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=_FAILED_ROUND_S), STEP, str(incident.id))
+
+
 def unattended(connection: sa.Connection) -> list[int]:
     """Return the open incidents that have no next action: there must never be one."""
     planned = sa.select(due.c.id).where(
@@ -244,7 +270,7 @@ def _move(tx: Tx, incident: record.Incident, begin: Position, because: Because |
     """Go to the first step from ``begin`` that reaches somebody, and tell them."""
     told = None
     if begin.round == incident.plan_round and begin.step > 0:
-        told = {row.number for row in _told(tx, incident)}
+        told = set(tx.connection.scalars(_NUMBERS, {"incident_id": incident.id}))
     _follow(tx, incident, route.move(tx.site, incident, tx.now.utc, begin, told), because)
 
 
@@ -266,12 +292,6 @@ def _tell(tx: Tx, incident: record.Incident, target: Target, position: Position,
     outbox.queue(tx, incident.id, target, _text(tx, incident, target, because), position)
     said = f"{target.zone} {target.role}: {target.phone.id} by {target.channel}"
     record.note(tx, incident.id, "told", ENGINE, said)
-
-
-def _told(tx: Tx, incident: record.Incident) -> Sequence[sa.Row[Any]]:
-    """Return who was told of an incident in the round in which it stands, and by what."""
-    this_round = {"incident_id": incident.id, "round": incident.plan_round}
-    return tx.connection.execute(_TOLD, this_round).all()
 
 
 def _begin_soon(tx: Tx, incident: record.Incident) -> None:

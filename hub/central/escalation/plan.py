@@ -170,7 +170,7 @@ def move(
         severity: Its VKP severity.
         at: This moment, for the rota.
         start: The first step that may be taken.
-        told: Numbers that were told in the round of ``start``; ``None``: nobody is looked for in earlier steps.
+        told: Numbers that were told of it so far; ``None``: nobody is looked for in earlier steps.
     """
     reasons: list[str] = []
     if zone not in directory.zones and directory.zones:

@@ -10,7 +10,7 @@ from hub.central.escalation import engine, limits
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
 from hub.central.maintenance import holding
-from hub.central.notify import fyi
+from hub.central.notify import fyi, taker
 from hub.central.store.tables import incidents
 from hub.central.texts import Because
 from hub.domain.codes import Kind
@@ -120,6 +120,7 @@ def act(
     engine.taken(tx, record.get(tx, number))
     if row.state == State.ALERTING:
         fyi.tell(tx, row, "taken")
+    taker.tell(tx, row, actor, state)
     return state
 
 

@@ -2,7 +2,7 @@
 
 A care incident is closed by a person with an outcome and a cause. A technical one may also clear itself when
 its condition ends. Whatever takes an incident without leading anywhere expires, and it alerts again; so does one
-that was found without a next action.
+that whoever took it hands back, and one that was found without a next action.
 """
 
 from enum import StrEnum
@@ -29,6 +29,7 @@ class Event(StrEnum):
     ARRIVE = "arrive"
     CLOSE = "close"  # by a person, with outcome and cause
     EXPIRE = "expire"  # whoever took it let the time pass
+    PASS_ON = "pass_on"  # noqa: S105 - no password: whoever took it says no after all
     RESUME = "resume"  # the auditor found it without a next action
     CLEAR = "clear"  # the condition ended by itself
 
@@ -75,6 +76,7 @@ TABLE: dict[State, dict[Event, State]] = {
         E.ARRIVE: S.ARRIVED,
         E.CLOSE: S.CLOSED,
         E.EXPIRE: S.ALERTING,
+        E.PASS_ON: S.ALERTING,
         E.RESUME: S.ALERTING,
         E.CLEAR: S.CLOSED,
     },
@@ -83,6 +85,7 @@ TABLE: dict[State, dict[Event, State]] = {
         E.ARRIVE: S.ARRIVED,
         E.CLOSE: S.CLOSED,
         E.EXPIRE: S.ALERTING,
+        E.PASS_ON: S.ALERTING,
         E.RESUME: S.ALERTING,
         E.CLEAR: S.CLOSED,
     },
@@ -90,6 +93,7 @@ TABLE: dict[State, dict[Event, State]] = {
         E.PRESS: S.ALERTING,
         E.CLOSE: S.CLOSED,
         E.EXPIRE: S.ALERTING,
+        E.PASS_ON: S.ALERTING,
         E.RESUME: S.ALERTING,
         E.CLEAR: S.CLOSED,
     },

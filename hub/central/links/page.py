@@ -13,7 +13,10 @@ from hub.central.incidents.lifecycle import TABLE, Event, State
 from hub.central.links import service
 from hub.central.links.service import ACTS, Link
 from hub.central.links.tokens import PATH
+from hub.central.notify import taker
+from hub.central.notify.message import phone_of
 from hub.central.texts import render
+from hub.central.texts.alert import what
 from hub.domain.errors import RefusedError
 
 router = APIRouter(include_in_schema=False)
@@ -72,9 +75,10 @@ def _page(request: Request, of: Of, token: str, link: Link | None, *, refused: b
         "link.html",
         link=link,
         say=say,
-        what=render(language, f"kind.{link.kind}"),
+        what=what(language, link.kind, link.also.split()),
         state=render(language, f"state.{link.state}"),
-        mine=link.taken_by == f"sms:{link.phone}",
+        mine=phone_of(link.taken_by or "") == link.phone,
+        who=taker.name(link.taken_by or "", language),
         possible=possible,
         form=service.form_token(token),
         address=_address(request, token),

@@ -1,6 +1,7 @@
 """Keys that are pressed in a call: 1 takes the incident, 2 says on the way, 9 passes it on to the next person.
 
-A key is an answer to the very message that was read out, so there is never a doubt which incident it means.
+Whoever took it passes it on with 9 as well. A key is an answer to the very message that was read out, so there is
+never a doubt which incident it means.
 """
 
 import logging
@@ -10,8 +11,8 @@ import sqlalchemy as sa
 
 from hub.central.centre import Tx
 from hub.central.incidents import desk, record
-from hub.central.incidents.lifecycle import TABLE, Event, State
-from hub.central.notify import attempts, outcome
+from hub.central.incidents.lifecycle import TABLE, TAKEN, Event, State
+from hub.central.notify import attempts, outcome, taker
 from hub.central.notify.channels.base import Keyed, Provider
 from hub.central.notify.message import BY_KEY, MessageState, phone_of
 from hub.central.texts import render
@@ -41,7 +42,11 @@ def pressed(tx: Tx, provider: Provider, keyed: Keyed) -> str:
     incident = record.get(tx, row.incident_id)
     entry = _do(tx, row, incident, keyed)
     log.info("key %s in a call about message %d: %s", keyed.digits, row.id, entry)
-    return render(tx.site.site.site.language, f"key.{entry}", number=incident.id)
+    phone = tx.site.phones.get(row.phone)
+    language = (phone.language if phone else None) or tx.site.site.site.language
+    who = taker.name(incident.taken_by or "", language)
+    over = taker.taken_over(incident, _actor(row), language) if entry in EVENTS.values() else ""
+    return render(language, f"key.{entry}", number=incident.id, who=who) + over
 
 
 def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> str:
@@ -51,12 +56,12 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
     if incident.state == State.CLOSED:
         return "closed"
     if keyed.digits == NEXT_PERSON:
-        return _pass_on(tx, row, incident)
+        return _pass_on(tx, row, incident, keyed)
     event = EVENTS[keyed.digits]
     if event not in TABLE[State(incident.state)]:
         return _late(row, incident)
     try:
-        state = desk.act(tx, incident.id, event, f"{BY_KEY}{row.phone}", note=f"call {keyed.provider_ref}")
+        state = desk.act(tx, incident.id, event, _actor(row), note=f"call {keyed.provider_ref}")
     except RefusedError as error:
         log.warning("a key about message %d is refused: %s", row.id, error)
         return _late(row, incident)
@@ -64,13 +69,25 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
     return "tested" if state is State.CLOSED else str(event)
 
 
-def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident) -> str:
-    if incident.state != State.ALERTING:
-        return _late(row, incident)
-    if row.state != MessageState.REJECTED:
-        outcome.rejected(tx, row.id)
+def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> str:
+    has_it = incident.state in TAKEN
+    if has_it and not _is_theirs(row, incident):
+        return "taken"
+    if row.state != MessageState.REJECTED:  # else it is the same key again
+        if has_it:
+            outcome.passed_on(tx, row.id, _actor(row), f"call {keyed.provider_ref}")
+        else:
+            outcome.rejected(tx, row.id)
     return "reject"
 
 
+def _actor(row: sa.Row[Any]) -> str:
+    return f"{BY_KEY}{row.phone}"
+
+
 def _late(row: sa.Row[Any], incident: record.Incident) -> str:
-    return "yours" if phone_of(incident.taken_by or "") == row.phone else "taken"
+    return "yours" if _is_theirs(row, incident) else "taken"
+
+
+def _is_theirs(row: sa.Row[Any], incident: record.Incident) -> bool:
+    return phone_of(incident.taken_by or "") == str(row.phone)

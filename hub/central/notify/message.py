@@ -14,7 +14,7 @@ BY_KEY = "call:"
 # one, nobody can answer one, and none of them moves an incident.
 FYI = "fyi"
 
-# The role in messages that answer a text.
+# The role in messages that answer a text, or tell a phone that another one has taken over what it had.
 ANSWER = "answer"
 
 
@@ -38,8 +38,8 @@ S = MessageState
 REACHED = frozenset({S.DELIVERED, S.READ, S.ACCEPTED, S.REJECTED})
 # It never left.
 WITHDRAWN = frozenset({S.CANCELLED, S.CANCELLED_BY_OTHER})
-# It left, and an answer to it can still come.
-UNDERWAY = frozenset({S.SENT, S.DELIVERED, S.READ})
+# It left, and an answer to it can still come: who took it may say no after all, and who said no may take it.
+UNDERWAY = frozenset({S.SENT, S.DELIVERED, S.READ, S.ACCEPTED, S.REJECTED})
 
 # The furthest attempt says where the message stands. One that was withdrawn goes before one that failed:
 # somebody decided that no more was to be tried.

@@ -83,13 +83,15 @@ def send_now(tx: Tx, message_id: int) -> None:
 
 
 def answer(tx: Tx, phone: str, number: str, text: str) -> int:
-    """Write the answer to a text whose provider cannot be answered in its call.
+    """Write what a phone is told and nobody awaits an answer to, such as the answer to its own text.
+
+    It belongs to no step of a plan, and an answer never means it.
 
     Args:
-        tx: The transaction in which the text is taken.
+        tx: The transaction that makes it necessary.
         phone: The phone's id, or what is said of one that nobody knows.
-        number: Where the text came from.
-        text: What is answered.
+        number: Where to.
+        text: What it says.
     """
     message_id = _write(
         tx,

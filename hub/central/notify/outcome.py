@@ -209,6 +209,12 @@ def rejected(tx: Tx, message_id: int) -> None:
     engine.rejected(tx, message_id)
 
 
+def passed_on(tx: Tx, message_id: int, actor: str, note: str) -> None:
+    """Whoever took the incident answered from that phone that they cannot after all: the next person is told."""
+    answered(tx, message_id, MessageState.REJECTED)
+    engine.passed_on(tx, message_id, actor, note)
+
+
 def _go_on(tx: Tx, row: sa.Row[Any], ways: Ways, **columns: object) -> bool:
     """Queue the next attempt at a message, or let escalation know that there is none; tell which.
 

@@ -178,6 +178,7 @@ class Sender:
 
     async def _told(self, provider: Provider, draft: Draft, token: str) -> Callable[[Tx], None]:
         """Hand a message to a provider and return what is to be noted."""
+        phone = self._centre.site.phones.get(draft.phone)
         outgoing = Outgoing(
             message_id=draft.id,
             number=self._address(draft),
@@ -185,6 +186,7 @@ class Sender:
             key=f"message-{draft.id}",
             receipt_url=f"{self._hooks(provider.name)}/delivery?message={draft.id}",
             incident_id=draft.incident_id,
+            language=phone.language if phone else None,
             subscriptions=draft.subscriptions,
         )
         self.ways.breaker(provider.name).began(self._centre.clock.now().utc)

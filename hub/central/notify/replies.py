@@ -19,7 +19,7 @@ from hub.central.commissioning import service
 from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, State
 from hub.central.links import tokens
-from hub.central.notify import outbox, outcome
+from hub.central.notify import outbox, outcome, taker
 from hub.central.notify.channels.base import Inbound
 from hub.central.notify.message import ANSWER, BY_TEXT, FYI, MessageState, phone_of
 from hub.central.notify.words import EVENTS, Answer, Word, read
@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 # A bare OK may mean an incident that was closed just now: then it is not taken for another one.
 _JUST_NOW = dt.timedelta(minutes=10)
-# Two machines that answer each other must come to an end. What is understood is always done and answered.
-_HELP_AT_MOST = 20
+# Two machines that answer each other must come to an end, whatever their word is: so many texts are answered about
+# one incident, and about none. What is understood is always done.
+_ANSWERS_AT_MOST = 20
 _STRANGER_AT_MOST = 3
 _ACTION = "reply_refused"
 _UNKNOWN = "unknown"
@@ -47,7 +48,10 @@ _SAME = sa.select(replies.c.answer).where(
 )
 _ANSWER = replies.update().where(replies.c.id == sa.bindparam("claimed"))
 _LATELY = sa.select(sa.func.count()).where(
-    replies.c.sender == sa.bindparam("sender"), replies.c.received_at > sa.bindparam("since")
+    replies.c.sender == sa.bindparam("sender"),
+    replies.c.received_at > sa.bindparam("since"),
+    replies.c.incident_id.is_not_distinct_from(sa.bindparam("about")),
+    replies.c.id != sa.bindparam("this"),
 )
 # Messages that a phone can answer. What was for information has no number, and a text may name no sender; who was
 # only answered is nobody's phone.
@@ -93,12 +97,11 @@ def receive(tx: Tx, inbound: Inbound, *, apart: bool = False) -> str:
         return "" if apart else str(tx.connection.execute(_SAME, name).scalar_one())
     phone = _phone(tx, inbound.sender)
     verdict = _to_stranger(tx) if phone is None else _Talk(tx, inbound, phone).verdict()
-    answer = verdict.answer
     if verdict.refused is not None:
         log.info("reply %d refused: %s", claimed, verdict.refused)
         _audit(tx, phone, verdict, claimed)
-        most = _STRANGER_AT_MOST if phone is None else _HELP_AT_MOST
-        answer = answer if _lately(tx, inbound.sender) <= most else ""
+    most = _STRANGER_AT_MOST if phone is None else _ANSWERS_AT_MOST
+    answer = verdict.answer if _lately(tx, inbound.sender, verdict.incident, claimed) < most else ""
     tx.connection.execute(_ANSWER, {"claimed": claimed, "answer": answer, "incident_id": verdict.incident})
     if apart and answer:
         outbox.answer(tx, phone or _UNKNOWN, inbound.sender, answer)
@@ -117,6 +120,9 @@ class _Talk:
         self._inbound = inbound
         self._phone = phone
         self._actor = f"{BY_TEXT}{phone}"
+        known = tx.site.numbers.get(inbound.sender)
+        self._language = (known.language if known else None) or tx.site.site.site.language
+        self._note = f"reply {inbound.provider_ref}"
         self._told = _told(tx, inbound.sender)
         self._open = [row.id for row in self._told if row.state != State.CLOSED]
 
@@ -160,13 +166,13 @@ class _Talk:
             return self._refuse("closed", "it is closed", number=row.id, incident=row.id)
         if answer.word is Word.CLOSE:
             return self._refuse("close", "not closed by text", number=row.id, incident=row.id)
-        if answer.word is Word.REJECT and row.state == State.ALERTING:
+        if answer.word is Word.REJECT and (row.state == State.ALERTING or self._is_mine(row)):
             return self._pass_on(row)
         event = EVENTS.get(answer.word)
         if event is None or event not in TABLE[State(row.state)]:
             return self._too_late(row)
         try:
-            state = desk.act(self._tx, row.id, event, self._actor, note=f"reply {self._inbound.provider_ref}")
+            state = desk.act(self._tx, row.id, event, self._actor, note=self._note)
         except RefusedError as error:
             said = self._say(f"state.{row.state}")
             return self._refuse("refused", str(error), number=row.id, state=said, incident=row.id)
@@ -178,11 +184,15 @@ class _Talk:
             proven = row.device_id in service.in_service(self._tx.connection)
             key = "reply.in_service" if proven else "reply.tested"
             return _Verdict(self._say(key, number=row.id, device=row.device_id), row.id)
-        return _Verdict(self._say(f"reply.{answer.word}", number=row.id), row.id)
+        over = taker.taken_over(row, self._actor, self._language)
+        return _Verdict(self._say(f"reply.{answer.word}", number=row.id) + over, row.id)
 
     def _pass_on(self, row: record.Incident) -> _Verdict:
-        """The phone cannot go there: the next one is told now."""
-        outcome.rejected(self._tx, self._message(row.id))
+        """The phone cannot go there, perhaps after it had taken it: the next one is told now."""
+        if row.state == State.ALERTING:
+            outcome.rejected(self._tx, self._message(row.id))
+        else:
+            outcome.passed_on(self._tx, self._message(row.id), self._actor, self._note)
         return _Verdict(self._say("reply.reject", number=row.id), row.id)
 
     def _message(self, number: int) -> int:
@@ -193,18 +203,22 @@ class _Talk:
     def _too_late(self, row: record.Incident) -> _Verdict:
         """Somebody is already as far as that: perhaps the same phone, which says it twice."""
         state = self._say(f"state.{row.state}")
-        if phone_of(row.taken_by or "") == self._phone:
+        if self._is_mine(row):
             return _Verdict(self._say("reply.yours", number=row.id, state=state), row.id)
         zone = ZoneInfo(self._tx.site.site.site.timezone)
         return self._refuse(
             "taken",
             f"it is {row.state} by {row.taken_by}",
             number=row.id,
-            who=self._name(row.taken_by or ""),
+            who=taker.name(row.taken_by or "", self._language),
             time=clock_time(row.taken_at or row.opened_at, self._tx.now.utc, zone),
             state=state,
             incident=row.id,
         )
+
+    def _is_mine(self, row: record.Incident) -> bool:
+        """Tell whether it was this phone that took it."""
+        return phone_of(row.taken_by or "") == self._phone
 
     def _meant(self) -> int | None:
         """Return the incident that a text without a number means, if only one can be meant."""
@@ -224,17 +238,8 @@ class _Talk:
             return ""
         return self._say("reply.open", numbers=gsm.join(_texts(self._open), 60))
 
-    def _name(self, actor: str) -> str:
-        """Return who it was as far as a text may tell: the phone's id, never a person's name."""
-        phone = phone_of(actor)
-        if phone is not None:
-            return gsm.plain(phone)
-        return self._say("reply.console")
-
     def _say(self, key: str, **values: object) -> str:
-        phone = self._tx.site.numbers.get(self._inbound.sender)
-        language = phone.language if phone else None
-        return render(language or self._tx.site.site.site.language, key, **values)
+        return render(self._language, key, **values)
 
     def _refuse(self, key: str, reason: str, *, incident: int | None = None, **values: object) -> _Verdict:
         return _Verdict(self._say(f"reply.{key}", **values), incident, reason)
@@ -262,9 +267,10 @@ def _told(tx: Tx, sender: str) -> Sequence[sa.Row[Any]]:
     return tx.connection.execute(_TOLD, {"sender": sender, "since": tx.now.utc - _JUST_NOW}).all()
 
 
-def _lately(tx: Tx, sender: str) -> int:
-    """Return how many texts came from a phone just now, this one included."""
-    return tx.connection.execute(_LATELY, {"sender": sender, "since": tx.now.utc - _JUST_NOW}).scalar_one()
+def _lately(tx: Tx, sender: str, incident: int | None, claimed: int) -> int:
+    """Return how many texts came from a phone just now about an incident, or about none, besides this one."""
+    asked = {"sender": sender, "since": tx.now.utc - _JUST_NOW, "about": incident, "this": claimed}
+    return tx.connection.execute(_LATELY, asked).scalar_one()
 
 
 def _audit(tx: Tx, phone: str | None, verdict: _Verdict, reply: int) -> None:

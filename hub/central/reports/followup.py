@@ -25,7 +25,7 @@ TAKES = frozenset({Event.ACKNOWLEDGE, Event.DEPART, Event.ARRIVE})
 AGAIN = "alerts_again"
 BREACH = "breach"
 # After these nobody has it any more.
-ENDS = (Event.EXPIRE, "pass_on", AGAIN)
+ENDS = (Event.EXPIRE, Event.PASS_ON, AGAIN)
 EVENTS = (*sorted(TAKES), *ENDS, BREACH)
 TAKEN_OVER, CLOSED = "taken_over", "closed"
 FALSE = frozenset({Cause.MISTAKE, Cause.FALSE_ALARM})
@@ -113,7 +113,8 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
         takings: Everybody who took it, in order.
         limits_s: The limits that held for it, in seconds; empty: the site had set none.
         breaches: Those that were passed, and the times of those who took it and went no further.
-        repeats: How often its plan began anew: who took it went no further, or it was reported again.
+        repeats: How often its plan began anew: who took it went no further or passed it on, or it was
+            reported again.
         shift: Whose shift it was, in the words of the rota; empty when nobody asked.
     """
 

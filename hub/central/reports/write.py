@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from hub.central.incidents.lifecycle import Event
 from hub.central.reports.figures import LEGS, Figures
 from hub.central.reports.followup import BREACHES, CLOSED, LIMITS, FollowUp, Taking
 from hub.central.reports.report import Report
@@ -17,8 +18,8 @@ _MINUTE_S, _HOUR_S = 60, 3600
 TOTAL = "all"
 _WITHIN = {True: "within", False: "late", None: "no limit"}
 _END = {
-    "expire": "expired",
-    "pass_on": "passed on",
+    Event.EXPIRE: "expired",
+    Event.PASS_ON: "passed on",
     "alerts_again": "alerted again",
     "taken_over": "taken over",
     CLOSED: "closed",

@@ -25,6 +25,7 @@ class Because(StrEnum):
 
     NOBODY_CAME = "nobody_came"
     EXPIRED = "expired"  # whoever took it went no further
+    PASSED_ON = "passed_on"  # whoever took it said no after all
     REPORTED = "reported"  # the resident pressed again, or it became worse
 
 
@@ -54,7 +55,7 @@ def alert_text(
     zone = ZoneInfo(settings.timezone)
     values = {
         "number": incident.id,
-        "what": _what(language, incident),
+        "what": what(language, incident.kind, incident.also.split()),
         "test": render(language, "alert.test") if incident.test else "",
         "again": render(language, f"alert.{again}") if again else "",
         "time": clock_time(incident.occurred_at, now, zone),
@@ -91,7 +92,7 @@ def fyi_text(site: Directory, incident: sa.Row[Any], now: dt.datetime, event: st
         "fyi.text",
         event=render(language, f"fyi.{event}"),
         number=incident.id,
-        what=_what(language, incident),
+        what=what(language, incident.kind, incident.also.split()),
         who=gsm.join([gsm.plain(name) for name in _who(language, incident)], gsm.LIMIT),
         room=f", {gsm.plain(incident.room)}" if incident.room else "",
         time=clock_time(incident.occurred_at, now, zone),
@@ -99,11 +100,11 @@ def fyi_text(site: Directory, incident: sa.Row[Any], now: dt.datetime, event: st
     )
 
 
-def _what(language: str, incident: sa.Row[Any]) -> str:
-    """Return what it is: what was reported last, and what else as far as that has room."""
-    text = render(language, f"kind.{incident.kind}")
-    for kind in incident.also.split():
-        longer = f"{text} + {render(language, f'kind.{kind}')}"
+def what(language: str, kind: str, also: Sequence[str]) -> str:
+    """Return what an incident is: what was reported last, and what else as far as that has room."""
+    text = render(language, f"kind.{kind}")
+    for other in also:
+        longer = f"{text} + {render(language, f'kind.{other}')}"
         if len(longer) > _WHAT:
             break
         text = longer

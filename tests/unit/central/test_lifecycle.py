@@ -21,6 +21,7 @@ LEGAL = {
     (State.ARRIVED, Event.PRESS): State.ALERTING,
     (State.ARRIVED, Event.CLOSE): State.CLOSED,
     (State.ARRIVED, Event.EXPIRE): State.ALERTING,
+    **{(state, Event.PASS_ON): State.ALERTING for state in TAKEN},
     **{(state, Event.RESUME): State.ALERTING for state in OPEN},
 }
 PEOPLES_EVENTS = [event for event in Event if event is not Event.CLEAR]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.central.centre import Centre
+from tests.fakes.town import Town
 from tests.fakes.ward import HandClock, ObedientProvider, open_centre
 
 
@@ -24,3 +25,8 @@ async def centre(tmp_path: Path, clock: HandClock) -> AsyncIterator[Centre]:
 @pytest.fixture
 def provider() -> ObedientProvider:
     return ObedientProvider()
+
+
+@pytest.fixture
+def town(centre: Centre) -> Town:
+    return Town(centre)

@@ -2,90 +2,26 @@
 
 import asyncio
 import datetime as dt
-from functools import partial
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.bulletin import News
-from hub.central.centre import Centre, Tx
+from hub.central.centre import Tx
 from hub.central.escalation import engine
 from hub.central.incidents import desk, view
 from hub.central.incidents.lifecycle import Event
 from hub.central.notify import receipts
 from hub.central.notify.breaker import OPENS_AFTER
-from hub.central.notify.channels.base import Inbound, Keyed, ReceiptStatus, Report
-from hub.central.notify.keys import pressed
-from hub.central.notify.outbox import RECEIPT, SEND
-from hub.central.notify.pipeline import Sender
-from hub.central.notify.replies import receive
-from hub.central.notify.ways import Ways
+from hub.central.notify.channels.base import ReceiptStatus, Report
+from hub.central.notify.outbox import SEND
 from hub.central.store.tables import attempts, incidents, messages
 from hub.domain.errors import PermanentError, RefusedError, TransientError
-from tests.fakes.ward import DUTY, LEADER, START, HandClock, ObedientProvider, message_of, raised
+from tests.fakes.town import Town
+from tests.fakes.ward import DUTY, LEADER, START, HandClock, message_of, raised
 
 DOWN = TransientError("down")
-
-
-class Town:
-    """A centre with two providers of texts."""
-
-    def __init__(self, centre: Centre) -> None:
-        self.centre = centre
-        self.one, self.two = ObedientProvider("one"), ObedientProvider("two")
-        self.ways = Ways([self.one, self.two])
-        self.sender = Sender(centre, self.ways, lambda provider: f"http://127.0.0.1/hooks/{provider}/secret")
-
-    async def rows(self, message_id: int | None = None) -> list[tuple[str | None, str]]:
-        query = sa.select(attempts.c.provider, attempts.c.state).order_by(attempts.c.id)
-        if message_id is not None:
-            query = query.where(attempts.c.message_id == message_id)
-        return [(row.provider, row.state) for row in await self._all(query)]
-
-    async def states(self) -> list[tuple[str, str]]:
-        query = sa.select(messages.c.phone, messages.c.state).order_by(messages.c.id)
-        return [(row.phone, row.state) for row in await self._all(query)]
-
-    async def _all(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
-        return list(await self.centre.store.read(lambda c: c.execute(query).all()))
-
-    async def due(self, kind: str, message_id: int) -> dt.datetime | None:
-        return await self.centre.transact(lambda tx: clockwork.scheduled(tx, kind, str(message_id)))
-
-    async def report(self, provider: ObedientProvider, ref: str, status: ReceiptStatus, message_id: int) -> None:
-        told = Report(provider_ref=ref, status=status, at=START, message_id=message_id)
-        await self.centre.transact(lambda tx: receipts.reported(tx, provider, told, self.ways))
-
-    async def silent(self, message_id: int) -> None:
-        """No receipt came in time."""
-        await self.centre.transact(lambda tx: clockwork.unschedule(tx, RECEIPT, str(message_id)))
-        await self.centre.transact(lambda tx: receipts.overdue(tx, message_id, self.ways))
-
-    async def key(self, digits: str, message_id: int, ref: str = "ref-1") -> str:
-        keyed = Keyed(provider_ref=ref, message_id=message_id, digits=digits)
-        return await self.centre.transact(lambda tx: pressed(tx, self.one, keyed))
-
-    async def text(self, words: str, sender: str = DUTY) -> str:
-        inbound = Inbound(
-            provider="one",
-            provider_ref=words,
-            sender=sender,
-            recipient="",
-            text=words,
-            at=self.centre.clock.now().utc,
-        )
-        return await self.centre.transact(lambda tx: receive(tx, inbound))
-
-    async def incident(self, number: int) -> tuple[str, str | None]:
-        row = (await self._all(sa.select(incidents).where(incidents.c.id == number)))[0]
-        return row.state, row.taken_by
-
-
-@pytest.fixture
-def town(centre: Centre) -> Town:
-    return Town(centre)
 
 
 @pytest.mark.parametrize("error", [DOWN, RefusedError("bad number"), PermanentError("no credit")])
@@ -149,9 +85,7 @@ async def test_a_round_whose_last_step_fails_for_now_is_not_begun_anew_before_it
             await town.sender.close()
     # The leader, and the leader as the last resort: each was told when the one before had failed twice.
     assert await town.states() == [("p-duty", "queued"), ("p-leader", "queued"), ("p-leader", "queued")]
-    assert await town.centre.transact(lambda tx: clockwork.scheduled(tx, engine.STEP, str(number))) == START + (
-        dt.timedelta(seconds=2 + 180)
-    )
+    assert await town.due(engine.STEP, number) == START + (dt.timedelta(seconds=2 + 180))
 
 
 async def test_a_last_hope_that_fails_never_postpones_the_next_round(town: Town) -> None:
@@ -167,7 +101,7 @@ async def test_a_last_hope_that_fails_never_postpones_the_next_round(town: Town)
         engine.message_failed(tx, 1, "refused")
 
     await town.centre.transact(last)
-    assert await town.centre.transact(lambda tx: clockwork.scheduled(tx, engine.STEP, str(number))) == soon
+    assert await town.due(engine.STEP, number) == soon
     town.one.gate.set()
 
 
@@ -328,64 +262,6 @@ async def test_fifty_residents_at_once_while_the_first_provider_is_down(town: To
     await town.sender.close()
     assert len(town.two.sent) == 50
     assert {state for _, state in await town.states()} == {"sent"}
-
-
-async def test_who_answers_has_been_reached(town: Town) -> None:
-    number = await raised(town.centre)
-    await town.sender.close()
-    message_id = (await message_of(town.centre, number)).id
-    await town.text(f"OK {number}")
-    assert await town.rows() == [("one", "accepted")]
-    for kind in (SEND, RECEIPT):
-        assert await town.centre.transact(partial(clockwork.scheduled, kind=kind, subject=str(message_id))) is None
-    await town.report(town.one, "ref-1", ReceiptStatus.DELIVERED, message_id)
-    assert await town.states() == [("p-duty", "accepted")]
-
-
-async def test_who_says_no_makes_room_for_the_next_at_once(town: Town) -> None:
-    number = await raised(town.centre)
-    await town.sender.close()
-    assert await town.text(f"nei {number}") == f"Notert. {number} går videre til neste."
-    await town.sender.close()
-    assert await town.states() == [("p-duty", "rejected"), ("p-leader", "sent")]
-    assert [outgoing.number for outgoing in town.one.sent] == [DUTY, LEADER]
-    assert (await town.incident(number))[0] == "alerting"
-
-
-async def test_keys(town: Town) -> None:
-    number = await raised(town.centre)
-    await town.sender.close()
-    message_id = (await message_of(town.centre, number)).id
-    assert await town.key("", message_id) == ""
-    assert await town.key("7", message_id) == "Det valget finnes ikke."
-    assert await town.incident(number) == ("alerting", None)
-    assert await town.key("1", message_id) == f"Alarm {number} er din."
-    assert await town.key("1", message_id) == f"Alarm {number} er allerede din."
-    assert await town.key("9", message_id) == f"Alarm {number} er allerede din."
-    assert "på vei" in await town.key("2", message_id)
-    assert await town.incident(number) == ("on_the_way", "call:p-duty")
-    assert await town.rows() == [("one", "accepted")]
-    # A text from the phone that pressed the key is from the one who has it.
-    assert f"{number} er allerede din" in await town.text(f"OK {number}")
-
-
-async def test_nine_is_the_next_person_and_only_once(town: Town) -> None:
-    number = await raised(town.centre)
-    await town.sender.close()
-    message_id = (await message_of(town.centre, number)).id
-    for _ in range(2):
-        assert await town.key("9", message_id) == f"Notert. Alarm {number} går videre til neste."
-        await town.sender.close()
-    assert await town.states() == [("p-duty", "rejected"), ("p-leader", "sent")]
-
-
-@pytest.mark.parametrize(("message_id", "ref"), [(99, "ref-1"), (2, "ref-1")])
-async def test_a_key_in_no_call_of_ours_is_refused(town: Town, message_id: int, ref: str) -> None:
-    for person in ("r-1", "r-2"):
-        await raised(town.centre, person)
-        await town.sender.close()
-    with pytest.raises(RefusedError):
-        await town.key("1", message_id, ref)
 
 
 async def test_whoever_watches_is_told_of_a_provider(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,17 @@ import itertools
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from hub.central.centre import Centre
 from hub.central.escalation import engine
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.notify.channels.base import Inbound
+from hub.central.notify.message import ANSWER
 from hub.central.notify.replies import receive
-from hub.central.store.tables import audit, incidents, replies
+from hub.central.site.directory import Directory
+from hub.central.store.tables import audit, incidents, messages, replies
 from hub.central.texts import gsm
 from tests.fakes.ward import DUTY, LEADER, STRANGER, HandClock, raised
 
@@ -107,6 +110,28 @@ async def test_two_machines_that_answer_each_other_come_to_an_end_but_a_nurse_ge
     assert "er din" in await text(centre, f"OK {number}")
 
 
+@pytest.mark.parametrize("words", ["ok", "nei", "vakt", "opptatt", "FERDIG 1", "OK 99"])
+@pytest.mark.parametrize("opened", [1, 2])
+async def test_a_machine_comes_to_an_end_whatever_word_it_has(centre: Centre, words: str, opened: int) -> None:
+    for person in range(opened):
+        await raised(centre, f"r-{person}")
+    answers = [await text(centre, words) for _ in range(25)]
+    assert all(answers[:20])
+    assert answers[20:] == [""] * 5
+
+
+async def test_in_a_night_with_fifty_alarms_each_answer_is_answered(centre: Centre) -> None:
+    numbers = [await raised(centre, f"r-{person}") for person in range(50)]
+    for number in numbers:
+        await centre.transact(lambda tx, number=number: engine.step_due(tx, str(number)))  # type: ignore[misc] # a default argument
+    for number in numbers[::2]:
+        assert "er din" in await text(centre, f"OK {number}")
+        assert "tatt av p-duty" in await text(centre, f"OK {number}", sender=LEADER)
+    assert "Hvilken?" in await text(centre, "ok")
+    assert "Forstod ikke" in await text(centre, f"OK {numbers[1]} takk skal du ha")
+    assert "er din" in await text(centre, f"OK {numbers[1]}")
+
+
 async def test_a_bare_ok_with_one_open_incident(centre: Centre) -> None:
     number = await raised(centre)
     assert "er din" in await text(centre, "ok")
@@ -163,6 +188,80 @@ async def test_who_took_it_in_the_console_is_not_named(centre: Centre) -> None:
     answer = await text(centre, f"OK {number}")
     assert "konsollen" in answer
     assert "somebody" not in answer
+
+
+async def told_apart(centre: Centre) -> list[tuple[str, str, int | None]]:
+    query = sa.select(messages).where(messages.c.role == ANSWER).order_by(messages.c.id)
+    rows = await centre.store.read(lambda c: c.execute(query).all())
+    return [(row.number, row.text, row.incident_id) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("word", "answer", "state_now"), [("VEI", "på vei", "noen er på vei"), ("FREMME", "framme", "noen er framme")]
+)
+async def test_who_takes_it_over_is_told_who_had_it_and_that_phone_is_told_too(
+    centre: Centre, word: str, answer: str, state_now: str
+) -> None:
+    number = await raised(centre)
+    await centre.transact(lambda tx: engine.step_due(tx, str(number)))
+    await text(centre, f"OK {number}", sender=LEADER)
+    said = await text(centre, f"{word} {number}")
+    assert answer in said
+    assert said.endswith(" Tatt over fra p-leader.")
+    assert (await state(centre, number))[1] == "sms:p-duty"
+    told = [(LEADER, f"{number} er nå hos p-duty: {state_now}.", None)]
+    assert await told_apart(centre) == told
+    # It is no alarm: what that phone answers means the incident, as before.
+    assert "tatt av p-duty" in await text(centre, "OK", sender=LEADER)
+    assert await told_apart(centre) == told
+
+
+async def test_the_same_phone_takes_nothing_over(centre: Centre) -> None:
+    number = await raised(centre)
+    for word in ("OK", "VEI", "FREMME"):
+        assert "Tatt over" not in await text(centre, f"{word} {number}")
+    assert await told_apart(centre) == []
+
+
+async def test_between_a_phone_and_the_console_nobody_is_named(centre: Centre) -> None:
+    number = await raised(centre)
+    await centre.transact(lambda tx: desk.act(tx, number, Event.ACKNOWLEDGE, "user:somebody"))
+    assert (await text(centre, f"VEI {number}")).endswith(" Tatt over fra konsollen.")
+    assert await told_apart(centre) == []
+    await centre.transact(lambda tx: desk.act(tx, number, Event.ARRIVE, "user:somebody"))
+    assert await told_apart(centre) == [(DUTY, f"{number} er nå hos konsollen: noen er framme.", None)]
+
+
+def with_phone(centre: Centre, name: str, **fields: object) -> None:
+    """Change a phone of the centre's site."""
+    site = centre.site.site
+    phones = tuple(replace(phone, **fields) if phone.id == name else phone for phone in site.phones)
+    centre.site = Directory(replace(site, phones=phones), 1)
+
+
+async def test_a_landline_is_told_nothing_in_a_text(centre: Centre) -> None:
+    number = await raised(centre)
+    with_phone(centre, "p-leader", kind="landline")
+    await centre.transact(lambda tx: desk.act(tx, number, Event.ACKNOWLEDGE, "call:p-leader"))
+    assert (await text(centre, f"VEI {number}")).endswith(" Tatt over fra p-leader.")
+    assert await told_apart(centre) == []
+
+
+async def test_the_phone_that_had_it_is_told_in_its_own_language(centre: Centre) -> None:
+    number = await raised(centre)
+    with_phone(centre, "p-leader", language="en")
+    await centre.transact(lambda tx: desk.act(tx, number, Event.ACKNOWLEDGE, "call:p-leader"))
+    await text(centre, f"VEI {number}")
+    assert await told_apart(centre) == [(LEADER, f"{number} is now with p-duty: someone is on the way.", None)]
+
+
+async def test_what_nobody_has_any_more_is_not_taken_over(centre: Centre) -> None:
+    number = await raised(centre)
+    await centre.transact(lambda tx: engine.step_due(tx, str(number)))
+    await text(centre, f"OK {number}", sender=LEADER)
+    await text(centre, f"NEI {number}", sender=LEADER)
+    assert "Tatt over" not in await text(centre, f"VEI {number}")
+    assert await told_apart(centre) == []
 
 
 async def test_twice_ok_from_the_same_phone_is_fine(centre: Centre) -> None:

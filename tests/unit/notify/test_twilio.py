@@ -1,5 +1,6 @@
 """Twilio: its signature, its statuses and codes, what a call is told to say."""
 
+from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -95,6 +96,30 @@ def test_a_call_reads_twice_and_the_last_reading_is_told_without_a_key_too(
         assert (say.text or "").startswith(TEXT)
         assert key in (say.text or "")
     assert (first.get("actionOnEmptyResult"), second.get("actionOnEmptyResult")) == (None, "true")
+
+
+@pytest.mark.parametrize(
+    ("wished", "voice", "key"), [("en", "en-GB", "way"), ("nn", "nb-NO", "på veg"), (None, "nb-NO", "på vei")]
+)
+def test_the_language_of_the_phone_goes_before_that_of_the_settings(
+    wished: str | None, voice: str, key: str
+) -> None:
+    provider = calls("nb")
+    message = msgspec.structs.replace(outgoing("twilio-voice"), language=wished)
+    gather = ET.fromstring(f"<Response>{provider._asked(message)}</Response>")[0]  # noqa: S314 -- our own
+    assert gather[0].get("language") == voice
+    assert key in (gather[0].text or "")
+    # What comes of a key is said in the same voice: the address of the key bears it.
+    query = dict(parse_qsl(urlsplit(gather.get("action") or "").query))
+    hook = Call("voice", {"CallSid": "CA1", "Digits": "1"}, query).hook("twilio-voice")
+    (say, _) = ET.fromstring(provider.reply(hook, provider.hook(hook), "47").body)  # noqa: S314 -- our own
+    assert say.get("language") == voice
+
+
+def test_a_language_that_is_none_of_ours_is_that_of_the_settings() -> None:
+    hook = Call("voice", {"CallSid": "CA1", "Digits": "1"}, ABOUT | {"language": "de"}).hook("twilio-voice")
+    provider = calls("en")
+    assert b'language="en-GB"' in provider.reply(hook, provider.hook(hook), "47").body
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
             opens the link in the text differs between attempts, and whichever arrives opens it.
         receipt_url: Where the provider reports what became of it.
         incident_id: What it is about; ``None`` when that is no incident.
+        language: Of whoever gets it, ``nb``, ``nn`` or ``en``; ``None``: the phone has none of its own.
         subscriptions: Where to on channel ``push``: every browser that the phone has switched it on in.
     """
 
@@ -63,6 +64,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     receipt_url: str
     incident_id: int | None = None
+    language: str | None = None
     subscriptions: tuple[Subscription, ...] = ()
 
 

@@ -17,6 +17,7 @@ from hub.domain.errors import MalformedError, RefusedError
 
 NAME = "46elks-voice"
 _TEXT = "{text}"
+_LANGUAGE = "{language}"
 #: How a call ended (``state``), and why it led nowhere. ``success`` comes after the keys: see :func:`voice.ended`.
 _ENDS = {"success": "hung up without a key", "busy": "busy", "failed": "not answered"}
 
@@ -30,8 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         password: API password.
         sender: Our number there, E.164, with voice.
         speech_url: The sound that is played: WAV, MP3 or OGG. ``{text}`` in it stands for what is to be said; an
-            address without it is a recorded sentence that also explains the keys.
-        language: Of the sentence that explains the keys.
+            address without it is a recorded sentence that also explains the keys. ``{language}`` stands for the
+            voice, ``nb-NO`` or ``en-GB``.
+        language: Of the sentence that explains the keys and of the voice, where the phone has none of its own.
     """
 
     base_url: str = "https://api.46elks.com"
@@ -72,12 +74,13 @@ class ElksVoice:
             RefusedError: They do not call this number.
             PermanentError: They make no calls for this account.
         """
+        language = voice.chosen(outgoing.language, self._settings.language)
         action = {
-            "ivr": self._sound(voice.spoken(outgoing.text, self._settings.language)),
+            "ivr": self._sound(voice.spoken(outgoing.text, language), language),
             "digits": 1,
             "timeout": voice.KEY_WAIT_S,
             "repeat": voice.TIMES,
-            "next": f"{self._hooks}/voice?message={outgoing.message_id}",
+            "next": voice.key_address(self._hooks, outgoing),
         }
         form = {
             "from": self._settings.sender,
@@ -111,11 +114,12 @@ class ElksVoice:
         digits = result if http.message_id(result) is not None else ""
         return voice.pressed(http.required(hook.form, "callid"), message_id, digits, hook.now)
 
-    def reply(self, _hook: Hook, told: tuple[Told, ...], text: str) -> Reply:
+    def reply(self, hook: Hook, told: tuple[Told, ...], text: str) -> Reply:
         """Answer a key: play what came of it, where text can be made sound; the call then ends."""
         speaks = _TEXT in self._settings.speech_url
         if text and speaks and any(isinstance(each, Keyed) for each in told):
-            action = {"play": self._sound(text), "skippable": False}
+            language = voice.chosen(hook.query.get("language"), self._settings.language)
+            action = {"play": self._sound(text, language), "skippable": False}
         else:
             action = {"hangup": "reject"}
         return Reply(json.dumps(action).encode(), "application/json")
@@ -124,8 +128,9 @@ class ElksVoice:
         """Close the connections."""
         await self._line.close()
 
-    def _sound(self, text: str) -> str:
-        return self._settings.speech_url.replace(_TEXT, quote(text, safe=""))
+    def _sound(self, text: str, language: voice.Language) -> str:
+        address = self._settings.speech_url.replace(_LANGUAGE, voice.SPEECH[language].voice)
+        return address.replace(_TEXT, quote(text, safe=""))
 
 
 def make(settings: Settings, hooks: str) -> ElksVoice:

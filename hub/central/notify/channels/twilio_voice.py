@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         account_sid: AC and 32 hexadecimal digits.
         auth_token: Its token; Twilio signs its calls with it.
         sender: Our number there, E.164.
-        language: Of the sentence that explains the keys, and of the voice.
+        language: Of the sentence that explains the keys and of the voice, where the phone has none of its own.
     """
 
     base_url: str = "https://api.twilio.com"
@@ -101,11 +101,12 @@ class TwilioVoice:
             raise MalformedError(f"{NAME} has no hook {hook.what!r} without a message")
         return voice.pressed(call, message_id, hook.form.get("Digits", ""), hook.now)
 
-    def reply(self, _hook: Hook, told: tuple[Told, ...], text: str) -> Reply:
+    def reply(self, hook: Hook, told: tuple[Told, ...], text: str) -> Reply:
         """Answer a key: say what came of it, and hang up."""
         if not text or not any(isinstance(each, Keyed) for each in told):
             return twilio.twiml("<Hangup/>")
-        return twilio.twiml(f"{self._say(text)}<Hangup/>")
+        language = voice.chosen(hook.query.get("language"), self._settings.language)
+        return twilio.twiml(f"{_say(text, language)}<Hangup/>")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -113,20 +114,22 @@ class TwilioVoice:
 
     def _asked(self, outgoing: Outgoing) -> str:
         """Return the readings, each followed by a wait for a key; the last one is reported without a key too."""
-        action = quoteattr(f"{self._hooks}/voice?message={outgoing.message_id}")
-        said = self._say(voice.spoken(outgoing.text, self._settings.language))
+        action = quoteattr(voice.key_address(self._hooks, outgoing))
+        language = voice.chosen(outgoing.language, self._settings.language)
+        said = _say(voice.spoken(outgoing.text, language), language)
         gather = f'<Gather numDigits="1" timeout="{voice.KEY_WAIT_S}" finishOnKey="" action={action}'
         return f"{gather}>{said}</Gather>" * (voice.TIMES - 1) + (
             f'{gather} actionOnEmptyResult="true">{said}</Gather>'
         )
 
-    def _say(self, text: str) -> str:
-        return f'<Say language="{voice.SPEECH[self._settings.language].voice}">{escape(text)}</Say>'
-
 
 def make(settings: Settings, hooks: str) -> TwilioVoice:
     """Return the provider."""
     return TwilioVoice(settings, hooks)
+
+
+def _say(text: str, language: voice.Language) -> str:
+    return f'<Say language="{voice.SPEECH[language].voice}">{escape(text)}</Say>'
 
 
 def _report(hook: Hook, call: str, message_id: int | None) -> Report:

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Literal, NamedTuple
 
-from hub.central.notify.channels.base import Capability, Keyed, ReceiptStatus, Report, Told
+from hub.central.notify.channels.base import Capability, Keyed, Outgoing, ReceiptStatus, Report, Told
 
 #: What a call can do: it rings any phone, and a key comes back.
 CAPABILITIES = frozenset({Capability.VOICE, Capability.TWO_WAY, Capability.LANDLINE})
@@ -30,6 +30,17 @@ SPEECH: dict[Language, Speech] = {
     "nn": Speech("nb-NO", "Trykk 1 for å ta alarmen, 2 om du er på veg, 9 for neste person."),
     "en": Speech("en-GB", "Press 1 to take the alarm, 2 if you are on your way, 9 for the next person."),
 }
+
+
+def chosen(wished: str | None, otherwise: Language) -> Language:
+    """Return the language of a call: the wished one where it is one of ours."""
+    return next((language for language in SPEECH if language == wished), otherwise)
+
+
+def key_address(hooks: str, outgoing: Outgoing) -> str:
+    """Return the address that a key is told to; it bears the phone's language, for what is said next."""
+    language = f"&language={outgoing.language}" if outgoing.language else ""
+    return f"{hooks}/voice?message={outgoing.message_id}{language}"
 
 
 def spoken(text: str, language: Language) -> str:
