@@ -47,7 +47,6 @@ from hub.central.synthetic.ping import Switch
 from hub.central.synthetic.runner import Runner
 from hub.central.tasks import keep_running
 from hub.central.watch import troubles
-from hub.central.watch.door import impatient
 from hub.domain.clock import Clock
 from hub.domain.errors import PermanentError, TransientError
 from hub.wire import logs
@@ -179,7 +178,7 @@ def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
         troubles.READING: listener.readings.unkept,
         troubles.WRITER: centre.store.waiting,
     }
-    door = Store(impatient(settings.store))
+    door = Store(settings.store)
     return Auditor(centre, door, door.clock, queues, asyncio.get_running_loop())
 
 
