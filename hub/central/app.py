@@ -42,13 +42,14 @@ from hub.central.site.apply import CHANGED, load_current
 from hub.central.site.directory import Directory
 from hub.central.site.keeper import SiteKeeper
 from hub.central.store.engine import Store
+from hub.central.store.name import Name
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
 from hub.central.synthetic.ping import Switch
 from hub.central.synthetic.runner import Runner
 from hub.central.tasks import keep_running
 from hub.central.watch import troubles
 from hub.domain.clock import Clock
-from hub.domain.errors import PermanentError, TransientError
+from hub.domain.errors import HubError, PermanentError, TransientError
 from hub.wire import logs
 from hub.wire.systemd import Notifier
 from rules.loader import standard
@@ -70,9 +71,11 @@ async def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT.
 
     Raises:
-        PermanentError: The store cannot be opened, or no site was applied to it.
+        PermanentError: The store cannot be opened, no site was applied to it, or another centre bears this one's
+            name there.
     """
     store = Store(settings.store)
+    name = await _named(store, settings.owner)
     centre = Centre(store, store.clock, _site(store), settings.owner)
     heard = Presence()
     supervision = Supervision(heard)
@@ -107,7 +110,7 @@ async def run(settings: Settings) -> None:
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
-        **({} if store.is_sqlite else {"site watch": keeper.watch}),
+        **({} if store.is_sqlite else {"site watch": keeper.watch, "name": name.keep}),
         **(_rounds(centre, settings, auditor) | listen_to(centre, desk.ways)),
         "watchdog": lambda: notifier.run(auditor.looking),
     }
@@ -125,7 +128,19 @@ async def run(settings: Settings) -> None:
     await listener.alarms.link.close()
     await listener.readings.link.close()
     await desk.ways.close()
+    name.close()
     store.close()
+
+
+async def _named(store: Store, owner: str) -> Name:
+    name = Name(store, owner)
+    try:
+        await name.take()
+    except HubError:
+        name.close()
+        store.close()
+        raise
+    return name
 
 
 def _hooks(settings: Settings) -> hooks.Desk:

@@ -84,7 +84,7 @@ class Store:
 
     def write_now(self, work: Callable[[sa.Connection], T]) -> T:
         """Do :meth:`write` in the calling thread, for commands."""
-        with _transient(), self._engine.connect() as connection:
+        with transient(), self._engine.connect() as connection:
             self._begin(connection, "BEGIN IMMEDIATE")
             result = work(connection)
             connection.commit()
@@ -92,9 +92,13 @@ class Store:
 
     def read_now(self, work: Callable[[sa.Connection], T], *, report: bool = False) -> T:
         """Do :meth:`read` in the calling thread, for commands."""
-        with _transient(), (self._reports if report else self._engine).connect() as connection:
+        with transient(), (self._reports if report else self._engine).connect() as connection:
             self._begin(connection, "BEGIN")
             return work(connection)
+
+    def connect(self) -> sa.Connection:
+        """Return a connection outside any transaction, for what lasts as long as it; whoever asked closes it."""
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     def _begin(self, connection: sa.Connection, sqlite: str) -> None:
         if self._database_clock is None:
@@ -111,7 +115,7 @@ class Store:
 
 
 @contextlib.contextmanager
-def _transient() -> Iterator[None]:
+def transient() -> Iterator[None]:
     """Turn what a database says that is away, busy or full into what is tried again."""
     try:
         yield
