@@ -13,6 +13,7 @@ from hub.central.store.tables import commands, dead_letters, observations
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
 from hub.wire import envelope, receipt
+from hub.wire.logs import Masked
 from hub.wire.mqtt import Incoming, MqttSettings
 from tests.fakes.centre import RULES, DeskCentre
 
@@ -122,6 +123,27 @@ async def test_what_the_store_will_never_take_is_set_aside_and_its_neighbours_ar
     (letter,) = await ear.desk.rows(dead_letters)
     assert "cannot be kept" in letter.reason
     assert {row.flags for row in await ear.desk.incidents()} == {"", "malformed"}
+
+
+async def test_what_the_store_refuses_is_said_without_what_it_says(
+    ear: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = ear.desk.event("pendant-1", Kind.LOCATION_FIX, value={"lat": 59.911491, "lon": 10.757933})
+    refusing = (
+        "CREATE TRIGGER refuse BEFORE INSERT ON observations BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        if ear.desk.store.is_sqlite
+        else "ALTER TABLE observations ADD CONSTRAINT refused CHECK (kind <> 'location.fix')"
+    )
+    ear.desk.store.write_now(lambda connection: connection.exec_driver_sql(refusing))
+    ear.hear(envelope.encode(event))
+    await ear.until_receipted({event.seq})
+    (letter,) = await ear.desk.rows(dead_letters)
+    written = [letter.reason, *(row.reason for row in await ear.desk.incidents())]
+    written += [Masked().format(record) for record in caplog.records]
+    assert any("refused" in line for line in written)
+    assert any("one by one now" in line for line in written)
+    for line in written:
+        assert "59.911491" not in line
 
 
 async def test_a_nul_is_no_trouble_for_what_came_with_it(ear: Ear, caplog: pytest.LogCaptureFixture) -> None:
