@@ -44,6 +44,7 @@ from hub.central.site.keeper import SiteKeeper
 from hub.central.store.engine import Store
 from hub.central.store.name import Name
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
+from hub.central.synthetic.fit import unfit
 from hub.central.synthetic.ping import Switch
 from hub.central.synthetic.runner import Runner
 from hub.central.tasks import keep_running
@@ -71,8 +72,7 @@ async def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT.
 
     Raises:
-        PermanentError: The store cannot be opened, no site was applied to it, or another centre bears this one's
-            name there.
+        PermanentError: The store cannot be opened, holds no site, or another centre on it has this one's name.
     """
     store = Store(settings.store)
     name = await _named(store, settings.owner)
@@ -111,10 +111,10 @@ async def run(settings: Settings) -> None:
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
         **({} if store.is_sqlite else {"site watch": keeper.watch, "name": name.keep}),
-        **(_rounds(centre, settings, auditor) | listen_to(centre, desk.ways)),
+        **(_rounds(settings, centre, heard, desk.ways, auditor, name) | listen_to(centre, desk.ways)),
         "watchdog": lambda: notifier.run(auditor.looking),
     }
-    tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
+    tasks = [asyncio.create_task(keep_running(title, loop)) for title, loop in loops.items()]
     auditor.start()
     notifier.notify("READY=1")
     await _until_told()
@@ -125,11 +125,7 @@ async def run(settings: Settings) -> None:
     server.should_exit = True
     await sender.close()
     await _cancel(tasks)
-    await listener.alarms.link.close()
-    await listener.readings.link.close()
-    await desk.ways.close()
-    name.close()
-    store.close()
+    await _let_go(listener, desk.ways, name, store)
 
 
 async def _named(store: Store, owner: str) -> Name:
@@ -197,13 +193,19 @@ def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
     return Auditor(centre, door, door.clock, queues, asyncio.get_running_loop())
 
 
-def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, Callable[[], Awaitable[None]]]:
+def _rounds(
+    settings: Settings, centre: Centre, heard: Presence, ways: Ways, auditor: Auditor, name: Name
+) -> dict[str, Callable[[], Awaitable[None]]]:
     """Let test alarms make their rounds, where the settings have them."""
     watch = settings.watch
     if watch is None:
         return {}
     switch = Switch(watch.ping_url) if watch.ping_url else None
-    return {"rounds": Runner(centre, watch, switch, auditor.unfit).run}
+
+    def why() -> str | None:
+        return name.unfit() or auditor.unfit() or unfit(centre, heard, ways, watch.probe_hub)
+
+    return {"rounds": Runner(centre, watch, switch, why).run}
 
 
 def _history(
@@ -251,6 +253,14 @@ async def _until_told() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+async def _let_go(listener: Listener, ways: Ways, name: Name, store: Store) -> None:
+    await listener.alarms.link.close()
+    await listener.readings.link.close()
+    await ways.close()
+    name.close()
+    store.close()
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -13,7 +13,7 @@ _NUMBER = re.compile(
     r"(?:\+|%2[bB])[ ]?[0-9](?:[ \-.()/]{0,2}[0-9]){5,}|(?<![0-9.,:-])00[1-9][0-9]{6,14}(?![0-9])"
 )
 # The same with what people put between the digits, and as some providers have it, without its plus: Norway's code
-# and eight digits. Those eight alone may as well be a seq or a size, and stay; so do pairs of digits within a frame.
+# and eight digits. Those eight alone may as well be a seq or a size, and stay; so do the bytes of a frame.
 _NATIONAL = re.compile(
     r"(?<![\w.,:\-])00[1-9](?:[ \-]?[0-9]){8,12}(?!\w)"
     r"|(?<![\w.,\-])(?<!\b[0-9A-Fa-f]{2} )47[ ]?"
