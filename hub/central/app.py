@@ -42,14 +42,15 @@ from hub.central.site.apply import CHANGED, load_current
 from hub.central.site.directory import Directory
 from hub.central.site.keeper import SiteKeeper
 from hub.central.store.engine import Store
+from hub.central.store.name import Name
 from hub.central.supervision import DEAF, DEVICE, HUB, Supervision
+from hub.central.synthetic.fit import unfit
 from hub.central.synthetic.ping import Switch
 from hub.central.synthetic.runner import Runner
 from hub.central.tasks import keep_running
 from hub.central.watch import troubles
-from hub.central.watch.door import impatient
 from hub.domain.clock import Clock
-from hub.domain.errors import PermanentError, TransientError
+from hub.domain.errors import HubError, PermanentError, TransientError
 from hub.wire import logs
 from hub.wire.systemd import Notifier
 from rules.loader import standard
@@ -71,9 +72,10 @@ async def run(settings: Settings) -> None:
     """Run the centre until SIGTERM or SIGINT.
 
     Raises:
-        PermanentError: The store cannot be opened, or no site was applied to it.
+        PermanentError: The store cannot be opened, holds no site, or another centre on it has this one's name.
     """
     store = Store(settings.store)
+    name = await _named(store, settings.owner)
     centre = Centre(store, store.clock, _site(store), settings.owner)
     heard = Presence()
     supervision = Supervision(heard)
@@ -108,11 +110,11 @@ async def run(settings: Settings) -> None:
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
         **history_loops,
-        **({} if store.is_sqlite else {"site watch": keeper.watch}),
-        **(_rounds(centre, settings, auditor) | listen_to(centre, desk.ways)),
+        **({} if store.is_sqlite else {"site watch": keeper.watch, "name": name.keep}),
+        **(_rounds(settings, centre, heard, desk.ways, auditor, name) | listen_to(centre, desk.ways)),
         "watchdog": lambda: notifier.run(auditor.looking),
     }
-    tasks = [asyncio.create_task(keep_running(name, loop)) for name, loop in loops.items()]
+    tasks = [asyncio.create_task(keep_running(title, loop)) for title, loop in loops.items()]
     auditor.start()
     notifier.notify("READY=1")
     await _until_told()
@@ -123,10 +125,18 @@ async def run(settings: Settings) -> None:
     server.should_exit = True
     await sender.close()
     await _cancel(tasks)
-    await listener.alarms.link.close()
-    await listener.readings.link.close()
-    await desk.ways.close()
-    store.close()
+    await _let_go(listener, desk.ways, name, store)
+
+
+async def _named(store: Store, owner: str) -> Name:
+    name = Name(store, owner)
+    try:
+        await name.take()
+    except HubError:
+        name.close()
+        store.close()
+        raise
+    return name
 
 
 def _hooks(settings: Settings) -> hooks.Desk:
@@ -179,17 +189,23 @@ def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
         troubles.READING: listener.readings.unkept,
         troubles.WRITER: centre.store.waiting,
     }
-    door = Store(impatient(settings.store))
+    door = Store(settings.store)
     return Auditor(centre, door, door.clock, queues, asyncio.get_running_loop())
 
 
-def _rounds(centre: Centre, settings: Settings, auditor: Auditor) -> dict[str, Callable[[], Awaitable[None]]]:
+def _rounds(
+    settings: Settings, centre: Centre, heard: Presence, ways: Ways, auditor: Auditor, name: Name
+) -> dict[str, Callable[[], Awaitable[None]]]:
     """Let test alarms make their rounds, where the settings have them."""
     watch = settings.watch
     if watch is None:
         return {}
     switch = Switch(watch.ping_url) if watch.ping_url else None
-    return {"rounds": Runner(centre, watch, switch, auditor.unfit).run}
+
+    def why() -> str | None:
+        return name.unfit() or auditor.unfit() or unfit(centre, heard, ways, watch.probe_hub)
+
+    return {"rounds": Runner(centre, watch, switch, why).run}
 
 
 def _history(
@@ -237,6 +253,14 @@ async def _until_told() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+async def _let_go(listener: Listener, ways: Ways, name: Name, store: Store) -> None:
+    await listener.alarms.link.close()
+    await listener.readings.link.close()
+    await ways.close()
+    name.close()
+    store.close()
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

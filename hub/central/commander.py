@@ -76,8 +76,8 @@ def put(tx: Tx, hub_id: str, device_id: str, name: str, arguments: dict[str, Sca
 def answered(tx: Tx, event: Event) -> None:
     """Keep what a hub answered; an answer that comes twice, or late, changes nothing that was said before."""
     value = event.data.value
-    if not isinstance(value, dict) or not isinstance(value.get("command"), str):
-        return
+    if not isinstance(value, dict) or not isinstance(value.get("command"), str) or "\0" in value["command"]:
+        return  # it answers no command of ours, and not every database may be asked for a NUL
     tx.connection.execute(
         commands.update()
         .where(
@@ -87,7 +87,7 @@ def answered(tx: Tx, event: Event) -> None:
         )
         .values(
             state=DONE if value.get("ok") is True else REFUSED,
-            reason=str(value.get("reason") or "")[:500],
+            reason=str(value.get("reason") or "")[:500].replace("\0", "?"),
             answered_at=tx.now.utc,
         )
     )

@@ -93,7 +93,9 @@ def _raise(tx: Tx, finding: Finding) -> None:
 
 def unkeepable(parcel: Parcel, error: Exception) -> Parcel:
     """Turn what the store will never take into something to be buried: nothing may block its lane."""
-    reason = f"cannot be kept: {type(error).__name__}: {error}"[:500]
+    # Below the first line a database's error quotes the row, which is in the dead letter, where it belongs.
+    said = next(iter(str(error).splitlines()), "")
+    reason = f"cannot be kept: {type(error).__name__}: {said}"[:500]
     buried = [
         Rejected(reason, envelope.encode(event), event.epoch, event.seq, event.data.kind, event.subject)
         for event in parcel.events

@@ -14,6 +14,9 @@ from hub.domain.ids import checked_name
 from hub.wire.logs import Log
 from hub.wire.mqtt import MqttSettings
 
+# A name for who is alone: of several centres that were set up alike, each would have it.
+_ALONE = "centre"
+
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
@@ -51,7 +54,8 @@ class Settings(_Table, frozen=True, kw_only=True):
     """Everything.
 
     Attributes:
-        owner: Name of this centre; keep it over restarts, so that it takes up its own leases again.
+        owner: Name of this centre, which no other on its store bears; keep it over restarts, so that it takes up
+            its own leases again.
         store: SQLAlchemy URL.
         share: Name of the group of centres that share what the hubs send; without it, this centre hears all.
         watch: The rounds; without it, none are made.
@@ -61,7 +65,7 @@ class Settings(_Table, frozen=True, kw_only=True):
         providers: Who carries messages, on each channel in the order in which they are tried.
     """
 
-    owner: str = "centre"
+    owner: str = _ALONE
     store: str = "sqlite:///central.db"
     share: str | None = None
     hook_secret: str
@@ -109,3 +113,7 @@ def _check_share(path: Path, settings: Settings) -> None:
         raise MalformedError(f'{path}: key "share": {error}') from error
     if settings.store.startswith("sqlite"):
         raise MalformedError(f'{path}: key "share": several centres need one PostgreSQL, key "store" names SQLite')
+    if settings.owner == _ALONE:
+        raise MalformedError(
+            f'{path}: key "owner": write a name that no other of the centres bears, such as owner = "centre-1"'
+        )

@@ -6,12 +6,21 @@ A last line of defence. What is logged holds ids only; this is for what comes in
 import re
 from collections.abc import Iterable
 
-NUMBER, ADDRESS, SECRET = "[number]", "[address]", "[secret]"
+NUMBER, ADDRESS, SECRET, ROW = "[number]", "[address]", "[secret]", "[row]"
 
 # E.164 with its plus, its 00, or its plus as a form writes it; with what people put between the digits.
 _NUMBER = re.compile(
     r"(?:\+|%2[bB])[ ]?[0-9](?:[ \-.()/]{0,2}[0-9]){5,}|(?<![0-9.,:-])00[1-9][0-9]{6,14}(?![0-9])"
 )
+# The same with what people put between the digits, and as some providers have it, without its plus: Norway's code
+# and eight digits. Those eight alone may as well be a seq or a size, and stay; so do the bytes of a frame.
+_NATIONAL = re.compile(
+    r"(?<![\w.,:\-])00[1-9](?:[ \-]?[0-9]){8,12}(?!\w)"
+    r"|(?<![\w.,\-])(?<!\b[0-9A-Fa-f]{2} )47[ ]?"
+    r"(?:[0-9]{8}|[0-9]{3} [0-9]{2} [0-9]{3}|[0-9]{2}(?: [0-9]{2}){3})(?!\w|[.,][0-9]| [0-9A-Fa-f]{2}\b)"
+)
+# What PostgreSQL quotes of a row that it refuses is all of it.
+_ROW = re.compile(r"(?ms)(?<=Failing row contains )\(.*?\)\.?$")
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+")
 # 128 bits in hexadecimal or more, also with a sign between its bytes.
 _KEY = re.compile(r"[0-9A-Fa-f]{32,}|(?:[0-9A-Fa-f]{2}[:\- ]){15,}[0-9A-Fa-f]{2}")
@@ -41,7 +50,8 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
     text = _KEY.sub(SECRET, text)
     text = _WORD.sub(lambda found: SECRET if _is_random(found[0]) else found[0], text)
     text = _ADDRESS.sub(ADDRESS, text)
-    return _NUMBER.sub(NUMBER, text)
+    text = _ROW.sub(ROW, text)
+    return _NATIONAL.sub(NUMBER, _NUMBER.sub(NUMBER, text))
 
 
 def _named(found: re.Match[str]) -> str:

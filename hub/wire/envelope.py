@@ -21,6 +21,7 @@ SOURCE_PREFIX = "urn:hub:"
 MAX_PAYLOAD_BYTES = 512 * 1024
 MAX_SEQ = 2**62
 MAX_ID = 64
+_NUL = "\0"
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,10 +168,13 @@ def _check(item: Event, hub_id: str) -> None:
         raise MalformedError("`$.time` has no UTC offset")
     if item.data.kind in CENTRE_KINDS:
         raise MalformedError(f"`$.data.kind` {item.data.kind!r} is said by the centre only")
-    if not 0 < item.seq <= MAX_SEQ or not item.epoch or len(item.epoch) > 32:
+    if not 0 < item.seq <= MAX_SEQ or not 0 < len(item.epoch) <= 32 or not item.epoch.isprintable():
         raise MalformedError(f"`$.epoch`, `$.seq`: {item.epoch!r}, {item.seq} name no journal entry")
-    if not 0 < len(item.id) <= MAX_ID:
-        raise MalformedError(f"`$.id` has {len(item.id)} characters: use 1 to {MAX_ID}, and each id once")
+    if not 0 < len(item.id) <= MAX_ID or not item.id.isprintable():
+        raise MalformedError(f"`$.id` is {item.id[:MAX_ID]!r}: use 1 to {MAX_ID} characters, and each id once")
+    # A value may hold it, for it is kept as JSON; as text PostgreSQL would refuse it, with all that came along.
+    if _NUL in "".join((item.data.unit or "", item.data.raw, *item.data.flags)):
+        raise MalformedError("`$.data` has U+0000 in its unit, flags or raw")
     checked_name(item.subject, "`$.subject`")
     item.time.astimezone(UTC)  # an offset that leaves the calendar raises here, not later
 
@@ -192,5 +196,5 @@ def _salvage(raw: bytes, reason: str) -> Rejected:
         epoch if isinstance(epoch, str) and 0 < len(epoch) <= 32 else None,
         seq if isinstance(seq, int) and not isinstance(seq, bool) and 0 < seq <= MAX_SEQ else None,
         Kind(kind) if isinstance(kind, str) and kind in set(Kind) - CENTRE_KINDS else None,
-        subject[:48] if isinstance(subject, str) else None,
+        subject[:48].replace(_NUL, "?") if isinstance(subject, str) else None,
     )

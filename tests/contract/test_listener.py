@@ -7,11 +7,13 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from hub.central import commander
 from hub.central.listener import Listener
-from hub.central.store.tables import dead_letters, observations
+from hub.central.store.tables import commands, dead_letters, observations
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
 from hub.wire import envelope, receipt
+from hub.wire.logs import Masked
 from hub.wire.mqtt import Incoming, MqttSettings
 from tests.fakes.centre import RULES, DeskCentre
 
@@ -121,6 +123,73 @@ async def test_what_the_store_will_never_take_is_set_aside_and_its_neighbours_ar
     (letter,) = await ear.desk.rows(dead_letters)
     assert "cannot be kept" in letter.reason
     assert {row.flags for row in await ear.desk.incidents()} == {"", "malformed"}
+
+
+async def test_what_the_store_refuses_is_said_without_what_it_says(
+    ear: Ear, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = ear.desk.event("pendant-1", Kind.LOCATION_FIX, value={"lat": 59.911491, "lon": 10.757933})
+    refusing = (
+        "CREATE TRIGGER refuse BEFORE INSERT ON observations BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        if ear.desk.store.is_sqlite
+        else "ALTER TABLE observations ADD CONSTRAINT refused CHECK (kind <> 'location.fix')"
+    )
+    ear.desk.store.write_now(lambda connection: connection.exec_driver_sql(refusing))
+    ear.hear(envelope.encode(event))
+    await ear.until_receipted({event.seq})
+    (letter,) = await ear.desk.rows(dead_letters)
+    written = [letter.reason, *(row.reason for row in await ear.desk.incidents())]
+    written += [Masked().format(record) for record in caplog.records]
+    assert any("refused" in line for line in written)
+    assert any("one by one now" in line for line in written)
+    for line in written:
+        assert "59.911491" not in line
+
+
+async def test_a_nul_is_no_trouble_for_what_came_with_it(ear: Ear, caplog: pytest.LogCaptureFixture) -> None:
+    good = [press(ear.desk) for _ in range(2)]
+    odd = msgspec.structs.replace(press(ear.desk), epoch="aa\x00bb", subject="odd-\x00")
+    ear.hear(envelope.join([envelope.encode(event) for event in (good[0], odd, good[1])]))
+    await ear.until_receipted({event.seq for event in (*good, odd)})
+    assert {row.seq for row in await ear.desk.rows(observations)} == {event.seq for event in good}
+    (letter,) = await ear.desk.rows(dead_letters)
+    assert letter.reason.startswith("element 1: ")
+    assert "one by one" not in caplog.text
+    assert {row.flags for row in await ear.desk.incidents()} == {"", "malformed"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Kind.DEVICE_ANSWERED, {"command": "\x00", "ok": True}),
+        (Kind.DEVICE_ANSWERED, {"command": "it", "ok": False, "reason": "no\x00"}),
+        (Kind.ALARM_PRESSED, {"round": "\x00"}),
+        (Kind.CLIMATE_READING, {"text": "\x00"}),
+    ],
+)
+async def test_a_nul_in_a_value_is_kept(
+    ear: Ear, kind: Kind, value: dict[str, str | bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    event = ear.desk.event("h-1", kind, value=value, test=True)
+    await ear.desk.centre.transact(
+        lambda tx: tx.connection.execute(
+            commands.insert().values(
+                id="it",
+                hub_id="h-1",
+                device_id="h-1",
+                name="x",
+                arguments="{}",
+                asked_by="x",
+                asked_at=tx.now.utc,
+                state=commander.TOLD,
+                reason="",
+            )
+        )
+    )
+    ear.hear(envelope.encode(event))
+    await ear.until_receipted({event.seq})
+    assert [row.seq for row in await ear.desk.rows(observations)] == [event.seq]
+    assert "one by one" not in caplog.text
 
 
 async def test_hostile_payloads_and_topics_are_buried_and_the_lane_goes_on(ear: Ear) -> None:

@@ -10,8 +10,11 @@ import pytest
 
 from hub.central import commander
 from hub.central.centre import Tx
+from hub.central.notify.breaker import OPENS_AFTER
+from hub.central.notify.ways import Ways
 from hub.central.store import tables
 from hub.central.synthetic import rounds, runner
+from hub.central.synthetic.fit import unfit
 from hub.central.synthetic.ping import Switch
 from hub.central.synthetic.runner import Runner
 from hub.central.watch.settings import Watch
@@ -21,6 +24,7 @@ from hub.wire.envelope import Event
 from tests.fakes.centre import DeskCentre
 from tests.fakes.deadman import DeadMan, dead_man
 from tests.fakes.site import TECHNICIAN
+from tests.fakes.ward import ObedientProvider
 
 WATCH = Watch(probe_hub="h-1", phone="technician", every_s=3600)
 
@@ -148,6 +152,56 @@ async def test_an_auditor_that_is_unfit_withholds_the_ping(chain: Chain) -> None
     assert chain.outside.signals() == ["start", "fail"]
     (row,) = await chain.desk.rows(tables.rounds)
     assert row.pinged_at is None
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("", None),
+        ("deaf", "it does not hear its broker"),
+        ("unheard", "it has not heard hub h-1 itself for 91 s"),
+        ("dumb", "none of its providers of texts answers"),
+    ],
+)
+async def test_a_centre_whose_round_another_made_answers_for_itself(
+    store_url: str, monkeypatch: pytest.MonkeyPatch, trouble: str, said: str | None
+) -> None:
+    monkeypatch.setattr(runner, "_LOOK_S", 0.01)
+    first = DeskCentre(store_url, owner="first")
+    second = DeskCentre(store_url, first.clock, owner="second")
+    ways = Ways([ObedientProvider("one"), ObedientProvider("two")])
+    async with dead_man() as outside:
+        chain = Chain(first, outside)
+        chain.runner._unfit = lambda: unfit(first.centre, first.presence, ways, WATCH.probe_hub)
+        making = asyncio.create_task(chain.runner.make())
+        number = await chain.asked()
+        if trouble == "deaf":
+            first.presence.listening_since = None
+        if trouble == "unheard":
+            first.clock.go_on(91)
+        else:
+            first.clock.go_on(80)
+            first.presence.heard_hub("h-1", first.clock.now().utc)
+            first.clock.go_on(80)
+        if trouble == "dumb":
+            for name in ("one", "two"):
+                for _ in range(OPENS_AFTER):
+                    ways.breaker(name).failed(first.clock.now().utc)
+        # The other one tells the hub, hears it and tells the phone.
+        await second.clockwork._round()
+        assert second.commands_told == [number]
+        await second.keep(chain.probe(number))
+        await chain.deliver()
+        assert await asyncio.wait_for(making, 10)
+        assert outside.signals() == ["start", "success" if said is None else "fail"]
+        if said is not None:
+            assert outside.pings[-1].body == f"The round was complete, but this centre is unfit: {said}."
+        (row,) = await first.rows(tables.rounds)
+        assert (row.outcome, row.pinged_at is None) == (rounds.COMPLETE, said is not None)
+        assert chain.runner._switch is not None
+        await chain.runner._switch.close()
+    for desk in (first, second):
+        desk.store.close()
 
 
 async def test_a_store_that_cannot_be_written_tells_nothing(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from hub.central import presence, settings
+from hub.central import app, presence, settings
 from hub.central.clockwork import LEASE
 from hub.central.incidents import desk as incident_desk
 from hub.central.incidents.desk import Finding
@@ -19,13 +19,15 @@ from hub.central.notify.ways import Ways
 from hub.central.site.apply import apply
 from hub.central.site.keeper import SiteKeeper
 from hub.central.site.load import load
+from hub.central.store import name as name_module
 from hub.central.store.clock import DatabaseClock
 from hub.central.store.engine import Store
+from hub.central.store.name import Name
 from hub.central.store.tables import attempts, due, hubs
 from hub.central.supervision import device_need
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
-from hub.domain.errors import MalformedError, TransientError
+from hub.domain.errors import MalformedError, PermanentError, TransientError
 from hub.wire.mqtt import MqttLink, MqttSettings
 from tests.fakes.centre import DeskCentre
 from tests.fakes.postgres import Postgres
@@ -192,7 +194,8 @@ def test_a_centre_that_stands_still_in_a_transaction_holds_it_for_ten_seconds(po
         return connection.exec_driver_sql(f"SHOW {name}").scalar_one()
 
     names = ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout")
-    assert [store.read_now(lambda c: shown(c, name)) for name in names] == ["10s", "10s", "1min"]  # noqa: B023
+    assert [store.read_now(lambda c: shown(c, name)) for name in names] == ["10s", "10s", "10s"]  # noqa: B023
+    assert store.read_now(lambda c: shown(c, "statement_timeout"), report=True) == "1min"
 
     def frozen(connection: sa.Connection) -> None:
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
@@ -209,6 +212,98 @@ def test_a_centre_that_stands_still_in_a_transaction_holds_it_for_ten_seconds(po
     store.close()
 
 
+class Namesakes:
+    """Stores on one PostgreSQL, each as a centre's own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.stores: list[Store] = []
+
+    def name(self, owner: str) -> Name:
+        self.stores.append(Store(self.url))
+        return Name(self.stores[-1], owner)
+
+    def end(self, name: Name) -> None:
+        """Let PostgreSQL end the connection of a name, as when its centre is killed or lost."""
+        assert name._connection is not None
+        pid = name._connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        self.stores[-1].write_now(lambda c: c.exec_driver_sql("SELECT pg_terminate_backend(%s)", (pid,)))
+
+
+@pytest.fixture
+def namesakes(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Namesakes]:
+    monkeypatch.setattr(name_module, "WAIT_S", 0.0)
+    made = Namesakes(postgres.new_database())
+    yield made
+    for store in made.stores:
+        store.close()
+
+
+async def test_two_centres_of_one_name_do_not_run_on_one_store(namesakes: Namesakes) -> None:
+    first, second = namesakes.name("centre-1"), namesakes.name("centre-2")
+    await first.take()
+    await second.take()
+    copy = settings.Settings(
+        owner="centre-1",
+        store=namesakes.url,
+        hook_secret="0" * 32,
+        mqtt=MqttSettings(client_id="copy"),
+        providers=(),
+    )
+    with pytest.raises(PermanentError, match='owner "centre-1" is running on this store: write for each centre'):
+        await app.run(copy)
+    first.close()
+    second.close()
+
+
+async def test_who_begins_waits_for_the_end_of_its_former_self(
+    namesakes: Namesakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(name_module, "WAIT_S", 30.0)
+    monkeypatch.setattr(name_module, "_AGAIN_S", 0.01)
+    former, name = namesakes.name("centre-1"), namesakes.name("centre-1")
+    await former.take()
+    real, refused = name._taken, 0
+
+    async def taken() -> bool:
+        nonlocal refused
+        if await real():
+            return True
+        refused += 1
+        if refused == 2:
+            former.close()
+        return False
+
+    monkeypatch.setattr(name, "_taken", taken)
+    await name.take()
+    assert refused >= 2
+    assert "a centre with owner centre-1 is running on this store: waiting for its end" in caplog.text
+    name.close()
+
+
+async def test_a_name_whose_connection_was_lost_is_taken_again_or_missed(
+    namesakes: Namesakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    name, copy = namesakes.name("centre-1"), namesakes.name("centre-1")
+    await name.take()
+    namesakes.end(name)
+    await name.look()
+    assert "the name waits: store: terminating connection" in caplog.text
+    await name.look()
+    with pytest.raises(PermanentError):  # the first has it again
+        await copy.take()
+    assert name.unfit() is None
+    monkeypatch.setattr(name_module, "WAIT_S", 10.0)
+    namesakes.end(name)
+    await copy.take()
+    await name.look()
+    await name.look()
+    assert "another centre with owner centre-1 has begun" in caplog.text
+    assert name.unfit() == "another centre bears the name centre-1"
+    for one in (name, copy):
+        one.close()
+
+
 @pytest.mark.parametrize(
     ("share", "store", "complaint"),
     [
@@ -222,3 +317,17 @@ def test_what_cannot_be_shared_is_said(tmp_path: Path, share: str, store: str, c
     path.write_text(head + '[mqtt]\nclient_id = "centre"\n')
     with pytest.raises(MalformedError, match=f'key "share": .*{complaint}'):
         settings.load(path)
+
+
+def test_centres_that_share_have_a_name_each(tmp_path: Path) -> None:
+    path = tmp_path / "centre.toml"
+    text = (
+        f'share = "centres"\nstore = "postgresql+psycopg://x/y"\nhook_secret = "{"0" * 32}"\n'
+        '[mqtt]\nclient_id = "centre"\n[[providers]]\nkind = "sveve"\nusername = "hub"\npassword = "x"\n'
+    )
+    for written in ("", 'owner = "centre"\n'):
+        path.write_text(written + text)
+        with pytest.raises(MalformedError, match=r'key "owner": .*such as owner = "centre-1"'):
+            settings.load(path)
+    path.write_text('owner = "centre-1"\n' + text)
+    assert settings.load(path).owner == "centre-1"

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.auditor import ASLEEP_S, ROUND_S, Auditor
@@ -17,7 +16,6 @@ from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Event, State
 from hub.central.store.engine import Store
 from hub.central.store.tables import due, incidents
-from hub.central.watch.door import impatient
 from hub.central.watch.troubles import ALARM, FAILURES, OVERDUE_S, QUEUE_S, WRITER
 from hub.central.watch.waiting import Waiting
 from hub.domain.clock import SteadyClock
@@ -34,7 +32,7 @@ class Watch:
         self.desk = desk
         self.alarms = Waiting(lambda: desk.clock.mono)
         clock = SteadyClock(self._wall, lambda: desk.clock.mono)
-        self.store = Store(impatient(url))
+        self.store = Store(url)
         self.auditor = Auditor(
             desk.centre,
             self.store,
@@ -254,11 +252,3 @@ async def test_a_clock_that_was_set_is_told_once_and_cleared(watch: Watch) -> No
     await watch.look()
     rows = await watch.desk.rows(incidents, incidents.c.kind == Kind.CENTRE_CLOCK_JUMPED)
     assert [row.state for row in rows] == ["closed"]
-
-
-def test_a_store_of_another_machine_is_given_limits() -> None:
-    url = sa.make_url(impatient("postgresql+psycopg://hub:secret@db/hub?connect_timeout=2"))
-    assert url.password == "secret"
-    assert url.query["connect_timeout"] == "2"
-    assert "statement_timeout" in str(url.query["options"])
-    assert impatient("sqlite:///central.db") == "sqlite:///central.db"

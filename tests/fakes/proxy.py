@@ -45,6 +45,12 @@ class Proxy:
         """Stop forwarding and keep every socket open: the peers see nothing, not even a reset."""
         self._flowing.clear()
 
+    def lose(self) -> None:
+        """Fall silent on every connection there is, for ever, as a host that is lost; new ones are let through."""
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     def resume(self) -> None:
         """Forward again, what was held back first, and let new connections in."""
         self._refuse = False
@@ -81,7 +87,8 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers.add(writer)
-        await self._flowing.wait()
+        flowing = self._flowing
+        await flowing.wait()
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
@@ -89,15 +96,18 @@ class Proxy:
             return
         self._writers.add(far_writer)
         await asyncio.gather(
-            self._pump(reader, far_writer, counted=True), self._pump(far_reader, writer, counted=False)
+            self._pump(reader, far_writer, flowing, counted=True),
+            self._pump(far_reader, writer, flowing, counted=False),
         )
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event, *, counted: bool
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
-                await self._flowing.wait()
+                await flowing.wait()
                 if counted and self._left is not None:
                     data, self._left = data[: self._left], self._left - len(data[: self._left])
                 writer.write(data)
@@ -106,6 +116,6 @@ class Proxy:
                     self.drop()
                     return
         # One side has closed: the other learns it, but not over a link that is half open.
-        await self._flowing.wait()
+        await flowing.wait()
         with contextlib.suppress(OSError):
             writer.close()

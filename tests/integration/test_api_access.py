@@ -167,13 +167,17 @@ async def test_the_login_says_the_same_to_a_wrong_password_and_an_unknown_name(c
         assert pages[0] == pages[1]
 
 
-async def test_guessing_is_slowed_down_and_the_right_person_comes_in_later(console: Console) -> None:
+async def test_guessing_is_slowed_down_and_the_right_person_comes_in_later(
+    console: Console, caplog: pytest.LogCaptureFixture
+) -> None:
     async with console.client() as client:
         codes = [
             (await client.post("/login", data={"username": USER, "password": f"guess {n}"})).status_code
             for n in range(6)
         ]
         assert codes == [401] * 5 + [429]
+        assert "logins of one user from 127.0.0.1 are throttled" in caplog.text
+        assert USER not in caplog.text, "who it is stands in the audit trail, not in the log"
         right = {"username": USER, "password": PASSWORD}
         answer = await client.post("/login", data=right)
         assert answer.status_code == 429

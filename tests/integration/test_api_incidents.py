@@ -1,6 +1,8 @@
 """Incidents, history and health over HTTP, and what bad input gets."""
 
+import asyncio
 import datetime as dt
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hub.central.api import health
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Event
 from hub.domain.codes import Kind
@@ -181,7 +184,7 @@ async def test_the_language_is_the_sites_and_can_be_chosen(client: httpx.AsyncCl
 async def test_a_store_that_does_not_answer_is_said_so(
     console: Console, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise TransientError("store: disk I/O error")
 
     monkeypatch.setattr(console.desk.store, "read_now", broken)
@@ -192,6 +195,20 @@ async def test_a_store_that_does_not_answer_is_said_so(
     ready = await client.get("/health/ready")
     assert (ready.status_code, ready.json()) == (503, {"ready": False, "checks": {"store": False}})
     assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_a_store_that_says_nothing_is_not_waited_for(
+    console: Console, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = threading.Event()
+    monkeypatch.setattr(console.desk.store, "read_now", lambda *_, **__: said.wait(30))
+    monkeypatch.setattr(health, "_PATIENCE_S", 0.05)
+    try:
+        async with asyncio.timeout(5):
+            ready = await client.get("/health/ready")
+    finally:
+        said.set()
+    assert (ready.status_code, ready.json()) == (503, {"ready": False, "checks": {"store": False}})
 
 
 async def test_an_alarm_is_shown_even_when_its_reading_cannot_be_noted(

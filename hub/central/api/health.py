@@ -1,5 +1,6 @@
 """Whether the centre lives and whether it can do its work; public, and says nothing about anybody."""
 
+import asyncio
 import logging
 
 import sqlalchemy as sa
@@ -10,6 +11,9 @@ from hub.domain.errors import TransientError
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/health")
+
+# A store that says nothing is none; who asks (a load balancer, a script) is seldom more patient.
+_PATIENCE_S = 3.0
 
 
 @router.get("/live")
@@ -30,8 +34,9 @@ async def ready(of: Of, response: Response) -> dict[str, object]:
 
 async def _store_answers(of: Of) -> bool:
     try:
-        await of.centre.store.read(lambda connection: connection.execute(sa.select(1)))
-    except TransientError as error:
-        log.warning("not ready: %s", error)
+        async with asyncio.timeout(_PATIENCE_S):
+            await of.centre.store.read(lambda connection: connection.execute(sa.select(1)))
+    except (TransientError, TimeoutError) as error:
+        log.warning("not ready: %s", error or "the store does not answer")
         return False
     return True

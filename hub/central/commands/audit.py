@@ -38,7 +38,7 @@ def verify_trail(store_url: str, since: dt.date | None, written: str | None, now
         return verify(connection, begin, written, now.utc)
 
     with opened(store_url, make=False) as store:
-        verdict = store.read_now(work)
+        verdict = store.read_now(work, report=True)
     if verdict.broken is not None:
         for broken in verdict.altered or (verdict.broken,):
             say(f"{broken.sort}: {broken.where}")
@@ -62,7 +62,9 @@ def show(store_url: str, subject: str, say: Say) -> int:
     """
     query = sa.select(audit).where(audit.c.subject == subject).order_by(audit.c.id)
     with opened(store_url, make=False) as store:
-        zone, rows = store.read_now(lambda connection: (_zone(connection), connection.execute(query).all()))
+        zone, rows = store.read_now(
+            lambda connection: (_zone(connection), connection.execute(query).all()), report=True
+        )
     for row in rows:
         line = f"{row.at.astimezone(zone):%Y-%m-%d %H:%M:%S}  {row.actor}  {row.action}  {row.detail}"
         say("".join(sign if sign.isprintable() else " " for sign in line).rstrip())

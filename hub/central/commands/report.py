@@ -43,7 +43,7 @@ def followup(store_url: str, question: Question, form: str, *, listed: bool, now
         return make(connection, question, zone, now.utc, listed=None if listed else 0), zone
 
     with opened(store_url, make=False) as store:
-        report, zone = store.read_now(work)
+        report, zone = store.read_now(work, report=True)
     if form == "json":
         say(write.as_json(report, zone))
     elif form == "csv":

@@ -48,7 +48,8 @@ async def login(
     wait_s = math.ceil(of.throttle.take(key, of.centre.clock.now().mono))
     words = reader(request, None).words
     if wait_s:
-        log.warning("login of %s from %s is throttled for %d s", name, address, wait_s)
+        # Where from is what can be blocked; whose it is stands with each failure in the audit trail.
+        log.warning("logins of one user from %s are throttled for %d s", address, wait_s)
         return _form(request, next, words("login.wait", seconds=wait_s), username, _wait(wait_s))
     if not await _fits(of, name, password):
         await of.centre.transact(lambda tx: _audit(tx, name, "login.failed", address))

@@ -127,5 +127,5 @@ async def _make(
     zone: ZoneInfo = written_for.zone
     async with of.reporting:
         return await of.centre.store.read(
-            lambda connection: make(connection, question, zone, written_for.now.utc, listed=listed)
+            lambda connection: make(connection, question, zone, written_for.now.utc, listed=listed), report=True
         )

@@ -41,7 +41,7 @@ class SqlHistory:
         if kinds is not None:
             asked = asked.where(observations.c.kind.in_([str(kind) for kind in kinds]))
         return await self._store.read(
-            lambda connection: [to_row(row) for row in connection.execute(asked).mappings()]
+            lambda connection: [to_row(row) for row in connection.execute(asked).mappings()], report=True
         )
 
 

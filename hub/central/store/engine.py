@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from hub.central.store import mark
 from hub.central.store.clock import DatabaseClock
@@ -29,13 +28,6 @@ _BUSY_MS = 10_000
 _READERS = 4
 _POSTGRESQL_WRITERS = 4
 _FULL = 2
-# A centre that is frozen inside a transaction holds rows that the others need. What the database's own settings,
-# or the URL, limit already is left alone. Milliseconds.
-_LIMITS = {
-    "idle_in_transaction_session_timeout": 10_000,
-    "lock_timeout": 10_000,
-    "statement_timeout": 60_000,  # a report of a year may take its time
-}
 _STOOD_STILL = "25P03"
 
 
@@ -57,18 +49,15 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        parsed = sa.make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._database_clock = None if self.is_sqlite else DatabaseClock()
         try:
-            upgrade(self._engine)
-            if not self.is_sqlite:
-                self._engine.dispose()  # a migration may take longer than what follows
-                sa.event.listen(self._engine, "connect", _limit_postgresql)
-                self.read_now(lambda _connection: None)
+            self._engine, self._reports = _sqlite(parsed) if self.is_sqlite else _postgresql(parsed)
             self.clock: SteadyClock | DatabaseClock = self._database_clock or self.read_now(mark.begin)
+            self.read_now(lambda _connection: None)  # the database's clock is asked
         except (sa.exc.OperationalError, TransientError, OSError) as error:
-            raise PermanentError(f"store {self._engine.url!r} cannot be opened: {error}") from error
+            raise PermanentError(f"store {parsed!r} cannot be opened: {error}") from error
         self._writers = _Writers(1 if self.is_sqlite else _POSTGRESQL_WRITERS)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
         self.waiting = self._writers.waiting
@@ -81,27 +70,35 @@ class Store:
         """
         return await asyncio.wrap_future(self._writers.submit(lambda: self.write_now(work), urgent=urgent))
 
-    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+    async def read(self, work: Callable[[sa.Connection], T], *, report: bool = False) -> T:
         """Run ``work`` on one consistent state of the database.
 
+        Args:
+            work: What to do.
+            report: It looks through a year or more, and each of its statements may take a minute.
+
         Raises:
-            TransientError: The database could not be reached.
+            TransientError: The database could not be reached, or took too long.
         """
-        return await asyncio.wrap_future(self._readers.submit(self.read_now, work))
+        return await asyncio.wrap_future(self._readers.submit(self.read_now, work, report=report))
 
     def write_now(self, work: Callable[[sa.Connection], T]) -> T:
         """Do :meth:`write` in the calling thread, for commands."""
-        with _transient(), self._engine.connect() as connection:
+        with transient(), self._engine.connect() as connection:
             self._begin(connection, "BEGIN IMMEDIATE")
             result = work(connection)
             connection.commit()
             return result
 
-    def read_now(self, work: Callable[[sa.Connection], T]) -> T:
+    def read_now(self, work: Callable[[sa.Connection], T], *, report: bool = False) -> T:
         """Do :meth:`read` in the calling thread, for commands."""
-        with _transient(), self._engine.connect() as connection:
+        with transient(), (self._reports if report else self._engine).connect() as connection:
             self._begin(connection, "BEGIN")
             return work(connection)
+
+    def connect(self) -> sa.Connection:
+        """Return a connection outside any transaction, for what lasts as long as it; whoever asked closes it."""
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     def _begin(self, connection: sa.Connection, sqlite: str) -> None:
         if self._database_clock is None:
@@ -114,10 +111,11 @@ class Store:
         self._writers.close()
         self._readers.shutdown()
         self._engine.dispose()
+        self._reports.dispose()
 
 
 @contextlib.contextmanager
-def _transient() -> Iterator[None]:
+def transient() -> Iterator[None]:
     """Turn what a database says that is away, busy or full into what is tried again."""
     try:
         yield
@@ -177,31 +175,35 @@ class _Writers:
             thread.join()
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=_READERS + _POSTGRESQL_WRITERS)
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+def _postgresql(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
+    """Bring a database to the newest schema; return who does every day's work on it, and who makes reports."""
+    from hub.central.store import postgresql  # noqa: PLC0415 - it takes long to import, and SQLite does without
+
+    unlimited = postgresql.engine(url, 1, None)
+    upgrade(unlimited)
+    unlimited.dispose()
+    return (
+        postgresql.engine(url, _READERS + _POSTGRESQL_WRITERS, postgresql.STATEMENT_S),
+        postgresql.engine(url, _READERS, postgresql.REPORT_S),
+    )
+
+
+def _sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # The driver must not begin transactions by itself: BEGIN IMMEDIATE is ours to say.
     engine = sa.create_engine(
-        parsed,
+        url,
         isolation_level="AUTOCOMMIT",
         connect_args={"check_same_thread": False},
         poolclass=sa.pool.QueuePool,
         pool_size=_READERS + 2,
+        # What an error quotes of its parameters would put residents into the log.
+        hide_parameters=True,
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _limit_postgresql(connection: DBAPIConnection, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
-    cursor = connection.cursor()
-    for name, limit in _LIMITS.items():
-        unlimited = "SELECT set_config(%s, %s, false) WHERE current_setting(%s) = '0'"
-        cursor.execute(unlimited, (name, str(limit), name))
-    cursor.close()
-    connection.commit()
+    upgrade(engine)
+    return engine, engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own

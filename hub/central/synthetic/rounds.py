@@ -44,8 +44,8 @@ def is_probe(event: Event) -> bool:
 def observed(tx: Tx, event: Event) -> Finding | None:
     """Note that a round's test alarm has come in, and return what is raised; ``None``: it rings nobody."""
     value = event.data.value
-    number = value.get("round") if isinstance(value, dict) else None
-    wanted = (rounds.c.id == str(number)) & (rounds.c.hub_id == event.hub_id) & rounds.c.ended_at.is_(None)
+    number = str(value.get("round")).replace("\0", "?") if isinstance(value, dict) else ""
+    wanted = (rounds.c.id == number) & (rounds.c.hub_id == event.hub_id) & rounds.c.ended_at.is_(None)
     row = tx.connection.execute(sa.select(rounds).where(wanted)).one_or_none()
     if row is None:
         return None

@@ -69,8 +69,8 @@ class Runner:
             log.critical("round %s failed: %s", number, reason)
             await self._tell("fail", number, reason)
         elif unfit is not None:
-            log.critical("round %s was complete, but the auditor is unfit: %s", number, unfit)
-            await self._tell("fail", number, f"auditor: {unfit}")
+            log.critical("round %s was complete, but this centre is unfit: %s", number, unfit)
+            await self._tell("fail", number, f"The round was complete, but this centre is unfit: {unfit}.")
         elif await self._tell("success", number, await self._times(number)):
             await self._centre.transact(lambda tx: rounds.pinged(tx, number))
         return outcome == rounds.COMPLETE

@@ -90,6 +90,13 @@ def test_what_is_put_in_comes_out(kind: Kind, value: Any, time: dt.datetime, seq
         ({"data": {"kind": "hub.lost"}}, "data.kind"),
         ({"data": {"kind": "alarm.pressed", "battery_pct": "full"}}, "battery_pct"),
         ({"data": None}, "data"),
+        ({"epoch": "5f1c\x0009aa"}, "epoch"),
+        ({"epoch": "5f1c09aa\n"}, "epoch"),
+        ({"id": "01\x0093"}, "id"),
+        ({"id": "01\x1f93"}, "id"),
+        ({"data": {"kind": "alarm.pressed", "unit": "\x00"}}, "U+0000"),
+        ({"data": {"kind": "alarm.pressed", "raw": "00\x00"}}, "U+0000"),
+        ({"data": {"kind": "alarm.pressed", "flags": ["odd", "\x00"]}}, "U+0000"),
     ],
 )
 def test_what_is_wrong_is_named_and_its_neighbours_are_kept(changes: dict[str, Any], place: str) -> None:
@@ -109,6 +116,12 @@ def test_a_malformed_alarm_keeps_what_can_be_read() -> None:
         Kind.ALARM_PRESSED,
         "d-pendant-1",
     )
+
+
+def test_what_is_read_of_a_malformed_alarm_is_what_a_store_keeps() -> None:
+    _, (rejected,) = envelope.decode(sample(subject="d-\x00", epoch="5f\x00"), "h-0042")
+    assert (rejected.epoch, rejected.seq) == ("5f\x00", 1234), "it is receipted as it came, or comes for ever"
+    assert rejected.subject == "d-?"
 
 
 def test_a_megabyte_is_refused_whole() -> None:

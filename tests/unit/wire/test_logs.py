@@ -61,6 +61,13 @@ def test_an_entry_of_json_is_one_line_and_reads_back(text: str) -> None:
         ("told +47 00 00 00 12 now", "told [number] now"),
         ("from=%2B4700000012&x", "from=[number]&x"),
         ("call 004700000012", "call [number]"),
+        ("call 0047 00 00 00 12, busy", "call [number], busy"),
+        ("to 4700000012 failed", "to [number] failed"),
+        ("{'number':'4700000012'}", "{'number':'[number]'}"),
+        ('{"to":"47 000 00 012"}', '{"to":"[number]"}'),
+        ("to=4700000012&x", "to=[number]&x"),
+        ("sms:47 00 00 00 12.", "sms:[number]."),
+        ("DETAIL:  Failing row contains (1, h\n-1, 59.91).\nx", "DETAIL:  Failing row contains [row]\nx"),
         ("key 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF.", "key [secret]."),
         ("Authorization: Bearer abc.def", "Authorization: [secret]"),
         ("sent Basic aHViOmdlaGVpbQ==", "sent Basic [secret]"),
@@ -87,6 +94,16 @@ def test_what_is_taken_out(text: str, shown: str) -> None:
         "auditor: due: What is due is not taken up. The oldest has waited 31 s.",
         "wt/1/h-0042/up/alarm: 512 bytes, F0:11:22:33:44:05",
         "GET http://127.0.0.1:8080/health/ready",
+        # Eight digits alone may be a number of somebody, or of anything.
+        "seq 47000000 of 47000012, message 00000012",
+        # An epoch of 2026, in seconds and finer; a seq, a size, a time and a version that begin alike.
+        "at 1795287600, 1795287600000, 1795287600000000",
+        "seq 47000000123 after 470000001, 447000000123 bytes",
+        "0047-00-00 took 4700000012.5 s, 1.4700000012 s, 0.0047000000 s",
+        "epoch a4700000012 4700000012f id 0193a0b1-4700-7000-8000-470000001234",
+        "0047",
+        # Bytes of a frame.
+        "44 47 00 00 00 12 0A",
     ],
 )
 def test_what_a_technician_needs_stays(text: str) -> None:
