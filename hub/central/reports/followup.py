@@ -181,25 +181,12 @@ def follow_up(
         now: This moment, in microseconds: how long a limit has been passed that is not reached yet.
         shift: Whose shift it was.
     """
-    first: dict[str, int] = {}
-    repeats = 0
-    limits_s = dict(limits)
-    breached: set[str] = set()
-    expired: list[Breach] = []
     lines = list(history)
-    for line in lines:
-        if line.event in TAKES:
-            first.setdefault(line.event, line.at)
-        elif line.event == AGAIN:
-            repeats += 1
-        elif line.event == BREACH and (noted := _NOTED.match(line.detail)):
-            breached.add(noted[1])
-            limits_s[noted[1]] = int(noted[2])
-        elif line.event == BREACH and (noted := _EXPIRED.match(line.detail)):
-            expired.append(Breach(noted[1], None, None, lasts=False))
+    first, repeats, expired, noted = _read(lines)
+    limits_s = {**limits, **noted}
     had = _had(row, lines)
     taken_at = had[0][0].at if had else None
-    late = _breaches(row, limits_s, breached, taken_at, first.get(Event.ARRIVE), now)
+    late = _breaches(row, limits_s, set(noted), taken_at, first.get(Event.ARRIVE), now)
 
     def since(at: int | None) -> float | None:
         return None if at is None else _since(row, at)
@@ -232,6 +219,32 @@ def follow_up(
         breaches=(*late, *expired),
         shift=shift,
     )
+
+
+class _Story(NamedTuple):
+    """What a history says: when each act was done first, how often the plan began anew, and what passed."""
+
+    first: dict[str, int]
+    repeats: int
+    expired: list[Breach]
+    noted: dict[str, int]  # the limits that passed, in seconds
+
+
+def _read(lines: Iterable[Noted]) -> _Story:
+    first: dict[str, int] = {}
+    repeats = 0
+    expired: list[Breach] = []
+    noted: dict[str, int] = {}
+    for line in lines:
+        if line.event in TAKES:
+            first.setdefault(line.event, line.at)
+        elif line.event == AGAIN:
+            repeats += 1
+        elif line.event == BREACH and (found := _NOTED.match(line.detail)):
+            noted[found[1]] = int(found[2])
+        elif line.event == BREACH and (found := _EXPIRED.match(line.detail)):
+            expired.append(Breach(found[1], None, None, lasts=False))
+    return _Story(first, repeats, expired, noted)
 
 
 def _had(row: Row, lines: Iterable[Noted]) -> list[tuple[Noted, Noted | None]]:
