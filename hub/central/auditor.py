@@ -110,7 +110,8 @@ class Auditor:
         except Exception as error:  # noqa: BLE001 - the thread's boundary; unfit() says it
             self._fitness.failed("look", error)
         for trouble in found:
-            log.critical("auditor: %s: %s", trouble.name, trouble.reason)
+            level = logging.WARNING if trouble.can_wait else logging.CRITICAL
+            log.log(level, "auditor: %s: %s", trouble.name, trouble.reason)
         self._do(partial(_say, found=found, jump_s=self._clock.jump_s))
         self._fitness.looked()
         return found
@@ -196,7 +197,11 @@ def _keep_open(tx: Tx, found: list[Trouble]) -> None:
     for need in open_now - lasting.keys():
         desk.clear(tx, need, "it works again")
     for need in lasting.keys() - open_now:
-        _raise(tx, Kind.CENTRE_STUCK, need, lasting[need].reason)
+        trouble = lasting[need]
+        if trouble.can_wait:
+            _raise(tx, Kind.CENTRE_BEHIND, need, trouble.reason, Severity.NORMAL)
+        else:
+            _raise(tx, Kind.CENTRE_STUCK, need, trouble.reason)
 
 
 def _clock_jumped(tx: Tx, jump_s: float) -> None:
