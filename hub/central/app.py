@@ -87,9 +87,9 @@ async def run(settings: Settings) -> None:
     clockwork = _clockwork(centre, supervision, keeper, sender, teller)
     await setback.settle(centre)
     await centre.transact(keeper.arm)
-    auditor = _auditor(centre, listener, settings)
+    history, feeder = _history(settings, store, store.clock)
+    auditor = _auditor(centre, listener, feeder, settings)
     notifier = Notifier()
-    history, history_loops = _history(settings, store, store.clock)
     app = create_app(
         centre,
         history,
@@ -109,7 +109,7 @@ async def run(settings: Settings) -> None:
         "anchors": Anchors(centre).run,
         "presence": lambda: _write_presence(centre, heard),
         "http": lambda: server.serve(sockets=[listening]),
-        **history_loops,
+        **({"history": feeder.run} if feeder else {}),
         **({} if store.is_sqlite else {"site watch": keeper.watch, "name": name.keep}),
         **(_rounds(settings, centre, heard, desk.ways, auditor, name) | listen_to(centre, desk.ways)),
         "watchdog": lambda: notifier.run(auditor.looking),
@@ -182,12 +182,13 @@ def _clockwork(
     )
 
 
-def _auditor(centre: Centre, listener: Listener, settings: Settings) -> Auditor:
+def _auditor(centre: Centre, listener: Listener, feeder: Outbox | None, settings: Settings) -> Auditor:
     """Give the auditor eyes and a door of its own."""
     queues = {
         troubles.ALARM: listener.alarms.unkept,
         troubles.READING: listener.readings.unkept,
         troubles.WRITER: centre.store.waiting,
+        **({troubles.HISTORY: feeder.unwritten} if feeder else {}),
     }
     door = Store(settings.store)
     return Auditor(centre, door, door.clock, queues, asyncio.get_running_loop())
@@ -208,14 +209,12 @@ def _rounds(
     return {"rounds": Runner(centre, watch, switch, why).run}
 
 
-def _history(
-    settings: Settings, store: Store, clock: Clock
-) -> tuple[History, dict[str, Callable[[], Awaitable[None]]]]:
-    """Without InfluxDB, history is read from SQL; with it, a loop feeds it."""
+def _history(settings: Settings, store: Store, clock: Clock) -> tuple[History, Outbox | None]:
+    """Without InfluxDB, history is read from SQL; with it, an outbox feeds it."""
     if settings.influx is None:
-        return SqlHistory(store), {}
+        return SqlHistory(store), None
     writer, reader = influx_history(settings.influx)
-    return reader, {"history": Outbox(store, writer, clock).run}
+    return reader, Outbox(store, writer, clock)
 
 
 def _serve(http: Http, app: FastAPI) -> tuple[_Server, socket.socket]:

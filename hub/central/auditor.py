@@ -7,6 +7,7 @@ and no dead-man's ping leaves.
 """
 
 import asyncio
+import datetime as dt
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 ROUND_S = 10.0
 # Without a look for so long, it sleeps, or hangs.
 ASLEEP_S = 3 * ROUND_S
+# A centre that begins so soon after its last look has been there all the while: else one that dies again and again
+# would never be late. What became due meanwhile is no older than what may wait.
+GOES_ON = dt.timedelta(seconds=troubles.QUEUE_S)
 
 
 class Auditor:
@@ -68,7 +72,9 @@ class Auditor:
         self._queues = {troubles.LOOP: self._ball, **queues}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="auditor", daemon=True)
-        self._awake = clock.now()
+        now = clock.now()
+        awake = partial(mark.awake, owner=centre.owner, now=now.utc, pause=GOES_ON)
+        self._awake = now._replace(utc=store.read_now(awake))
 
     def start(self) -> None:
         """Begin to look."""
@@ -110,12 +116,14 @@ class Auditor:
         except Exception as error:  # noqa: BLE001 - the thread's boundary; unfit() says it
             self._fitness.failed("look", error)
         for trouble in found:
-            log.critical("auditor: %s: %s", trouble.name, trouble.reason)
-        self._do(partial(_say, found=found, jump_s=self._clock.jump_s))
+            level = logging.WARNING if trouble.can_wait else logging.CRITICAL
+            log.log(level, "auditor: %s: %s", trouble.name, trouble.reason)
+        self._do(partial(_say, found=found, awake=self._awake.utc, jump_s=self._clock.jump_s))
         self._fitness.looked()
         return found
 
     def _run(self) -> None:
+        self.look()  # one that dies within the first round would never look
         while not self._stop.wait(ROUND_S):
             self.look()
 
@@ -180,9 +188,9 @@ def _resume(tx: Tx, number: int) -> None:
     engine.again(tx, incident, "it was open without a next action")
 
 
-def _say(tx: Tx, found: list[Trouble], jump_s: float) -> None:
+def _say(tx: Tx, found: list[Trouble], awake: dt.datetime, jump_s: float) -> None:
     """Say what was found, and that somebody has looked: a store that takes no write is noticed here."""
-    mark.keep(tx.connection, tx.owner, tx.now)
+    mark.keep(tx.connection, tx.owner, tx.now, awake=awake)
     _keep_open(tx, found)
     _clock_jumped(tx, jump_s)
 
@@ -196,7 +204,11 @@ def _keep_open(tx: Tx, found: list[Trouble]) -> None:
     for need in open_now - lasting.keys():
         desk.clear(tx, need, "it works again")
     for need in lasting.keys() - open_now:
-        _raise(tx, Kind.CENTRE_STUCK, need, lasting[need].reason)
+        trouble = lasting[need]
+        if trouble.can_wait:
+            _raise(tx, Kind.CENTRE_BEHIND, need, trouble.reason, Severity.NORMAL)
+        else:
+            _raise(tx, Kind.CENTRE_STUCK, need, trouble.reason)
 
 
 def _clock_jumped(tx: Tx, jump_s: float) -> None:

@@ -91,6 +91,7 @@ class Kind(StrEnum):
     INCIDENT_UNATTENDED = "incident.unattended"
     PHONE_UNREACHABLE = "phone.unreachable"
     CENTRE_STUCK = "centre.stuck"
+    CENTRE_BEHIND = "centre.behind"
     ROUND_FAILED = "round.failed"
     ROTA_GAP = "rota.gap"
 
@@ -167,6 +168,7 @@ CODES: dict[Kind, Code] = {
     Kind.INCIDENT_UNATTENDED: Code(_A, None, 31, 104),
     Kind.PHONE_UNREACHABLE: Code(_R, None, 31, 42),
     Kind.CENTRE_STUCK: Code(_R, None, 31, 105),
+    Kind.CENTRE_BEHIND: Code(_R, None, 31, 105),
     Kind.ROUND_FAILED: Code(_R, None, 31, 105),
     Kind.ROTA_GAP: Code(_R, None, 31, 105),
 }
@@ -182,6 +184,7 @@ CENTRE_KINDS = frozenset(
         Kind.INCIDENT_UNATTENDED,
         Kind.PHONE_UNREACHABLE,
         Kind.CENTRE_STUCK,
+        Kind.CENTRE_BEHIND,
         Kind.ROUND_FAILED,
         Kind.ROTA_GAP,
     }

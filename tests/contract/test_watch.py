@@ -14,51 +14,19 @@ from hub.central.centre import Tx
 from hub.central.escalation import engine
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Event, State
+from hub.central.notify import attempts as attempts_of
+from hub.central.notify import outbox, outcome
+from hub.central.notify.ways import Ways
 from hub.central.store.engine import Store
-from hub.central.store.tables import due, incidents
-from hub.central.watch.troubles import ALARM, FAILURES, OVERDUE_S, QUEUE_S, WRITER
-from hub.central.watch.waiting import Waiting
+from hub.central.store.tables import attempts, due, incidents, messages
+from hub.central.watch.troubles import ALARM, FAILURES, HISTORY, OVERDUE_S, QUEUE_S, WRITER
 from hub.domain.clock import SteadyClock
-from hub.domain.codes import Kind
+from hub.domain.codes import Kind, Severity
 from hub.domain.errors import TransientError
 from tests.fakes.centre import DeskCentre
 from tests.fakes.site import TECHNICIAN
-
-
-class Watch:
-    """An auditor whose time a test moves; its looks are made in a thread of their own, as in earnest."""
-
-    def __init__(self, desk: DeskCentre, url: str) -> None:
-        self.desk = desk
-        self.alarms = Waiting(lambda: desk.clock.mono)
-        clock = SteadyClock(self._wall, lambda: desk.clock.mono)
-        self.store = Store(url)
-        self.auditor = Auditor(
-            desk.centre,
-            self.store,
-            clock,
-            {ALARM: self.alarms, WRITER: desk.store.waiting},
-            asyncio.get_running_loop(),
-            mono=lambda: desk.clock.mono,
-        )
-
-    def _wall(self) -> float:
-        return self.desk.clock.at.timestamp()
-
-    async def look(self, *, after_s: float = 0.0) -> list[str]:
-        """Look each round until so much time has passed; return the names of what the last look found."""
-        found = await asyncio.to_thread(self.auditor.look)
-        while after_s > 0:
-            step = min(after_s, ROUND_S)
-            self.desk.clock.go_on(step)
-            after_s -= step
-            found = await asyncio.to_thread(self.auditor.look)
-        return [trouble.name for trouble in found]
-
-    async def told(self) -> list[Any]:
-        """Return the open incidents that it has raised."""
-        rows = await self.desk.rows(incidents, incidents.c.kind == Kind.CENTRE_STUCK)
-        return [row for row in rows if row.state != "closed"]
+from tests.fakes.ward import ObedientProvider
+from tests.fakes.watch import Watch
 
 
 @pytest.fixture
@@ -139,6 +107,17 @@ async def test_an_alarm_that_nobody_takes_up_is_told_after_half_a_minute(watch: 
     assert await watch.look() == []
 
 
+async def test_a_history_server_that_is_silent_is_told_and_wakes_nobody(watch: Watch) -> None:
+    watch.history.begin("batch")
+    assert await watch.look(after_s=QUEUE_S) == []
+    assert await watch.look(after_s=1) == [HISTORY]
+    (incident,) = await watch.told()
+    assert (incident.kind, incident.severity) == (Kind.CENTRE_BEHIND, Severity.NORMAL)
+    watch.history.end("batch")
+    assert await watch.look() == []
+    assert await watch.told() == []
+
+
 @pytest.mark.slow
 async def test_a_writer_that_is_stuck_does_not_silence_it(watch: Watch) -> None:
     watch.desk.store._writers.waiting._mono = lambda: watch.desk.clock.mono
@@ -197,6 +176,92 @@ async def test_a_text_that_finds_no_provider_is_told(watch: Watch) -> None:
         lambda tx: clockwork.schedule(tx, tx.now.utc + dt.timedelta(days=1), "message.send", "1")
     )
     assert await watch.look(after_s=QUEUE_S + 1) == ["message"]
+
+
+async def test_a_text_that_one_provider_has_is_not_without_one_while_the_next_tries(watch: Watch) -> None:
+    ways = Ways([ObedientProvider("one"), ObedientProvider("two")])
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(lambda tx: outcome.sent(tx, 1, 1, "one", "ref-1"))
+    await watch.desk.centre.transact(lambda tx: clockwork.unschedule(tx, "message.receipt", "1"))
+    await watch.look(after_s=60)
+    await watch.desk.centre.transact(lambda tx: outcome.no_receipt(tx, 1, ways))
+    await watch.desk.centre.transact(lambda tx: clockwork.unschedule(tx, "message.send", "2"))  # the leader's
+    assert [row.state for row in await watch.desk.rows(attempts, attempts.c.message_id == 1)] == ["sent", "queued"]
+    assert await watch.look() == []
+    assert "message" not in await watch.look(after_s=QUEUE_S + 1)
+
+
+async def test_a_text_that_its_provider_lost_waits_from_then_on(watch: Watch) -> None:
+    ways = Ways([ObedientProvider("one"), ObedientProvider("two")])
+
+    def lost(tx: Tx) -> None:
+        row, attempt = outcome.find(tx, 1), attempts_of.get(tx, 1)
+        assert row is not None
+        assert attempt is not None
+        outcome.not_delivered(tx, row, attempt, "no route", ways)
+        clockwork.schedule(tx, tx.now.utc + dt.timedelta(days=1), "message.send", "1")  # nobody comes to it
+
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(lambda tx: outcome.sent(tx, 1, 1, "one", "ref-1"))
+    await watch.look(after_s=50)
+    await watch.desk.centre.transact(lost)
+    assert await watch.look(after_s=QUEUE_S) == []
+    assert await watch.look(after_s=1) == ["message"]
+
+
+async def test_a_text_that_is_refused_again_and_again_waits_from_its_first_attempt(watch: Watch) -> None:
+    ways = Ways([ObedientProvider("one")])
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    for seconds in (0, 10, 20):
+        await watch.look(after_s=seconds and 10)
+        queued = max(row.id for row in await watch.desk.rows(attempts))
+        fault = outcome.Fault("one", "down", final=False)
+        await watch.desk.centre.transact(lambda tx, at=queued, why=fault: outcome.failed(tx, 1, at, why, ways))  # type: ignore[misc] # default arguments
+    assert await watch.look(after_s=10) == []
+    assert await watch.look(after_s=1) == ["message"]
+
+
+async def test_who_wants_to_know_and_is_told_nothing_is_one_trouble_until_they_are(watch: Watch) -> None:
+    ways = Ways([ObedientProvider("apprise", "fyi")])
+
+    async def inform(name: str) -> int:
+        return await watch.desk.centre.transact(lambda tx: outbox.inform(tx, 1, "nord-1", name, "a text"))
+
+    async def accepted(number: int) -> None:
+        await watch.desk.centre.transact(lambda tx: outcome.sent(tx, number, queued(tx, number), "apprise", "1"))
+
+    async def told() -> list[tuple[str, int]]:
+        return [(row.kind, row.severity) for row in await watch.told() if row.need.endswith(":fyi")]
+
+    def queued(tx: Tx, number: int) -> int:
+        return int(attempts_of.of(tx.connection, number)[-1].id)
+
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(lambda tx: outcome.sent(tx, 1, 1, "one", "ref-1"))
+    await accepted(await inform("office"))
+    lost = await inform("office")
+    assert await watch.look(after_s=QUEUE_S) == []
+    assert "fyi" in await watch.look(after_s=1)
+    fault = outcome.Fault("apprise", "down", final=False)
+    for _ in range(outcome.FLEETING_ATTEMPTS):
+        await watch.desk.centre.transact(lambda tx: outcome.failed(tx, lost, queued(tx, lost), fault, ways))
+    assert [row.state for row in await watch.desk.rows(messages, messages.c.id == lost)] == ["undeliverable"]
+    await accepted(await inform("workshop"))
+    await watch.look()
+    assert await told() == [(Kind.CENTRE_BEHIND, Severity.NORMAL)]
+    await accepted(await inform("office"))
+    await watch.look()
+    assert await told() == []
+
+
+async def test_what_was_refused_for_information_is_no_trouble(watch: Watch) -> None:
+    ways = Ways([ObedientProvider("apprise", "fyi")])
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    await watch.desk.centre.transact(lambda tx: outcome.sent(tx, 1, 1, "one", "ref-1"))
+    number = await watch.desk.centre.transact(lambda tx: outbox.inform(tx, 1, "nord-1", "office", "a text"))
+    fault = outcome.Fault("apprise", "no such address", final=True)
+    await watch.desk.centre.transact(lambda tx: outcome.failed(tx, number, 2, fault, ways))
+    assert await watch.look(after_s=QUEUE_S + 1) == []
 
 
 async def test_a_store_that_fails_makes_it_unfit_and_nothing_ends_it(

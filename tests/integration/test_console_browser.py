@@ -9,12 +9,16 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from hub.central.centre import Tx
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Event
+from hub.central.notify import outcome
+from hub.central.notify.message import MessageState
+from hub.central.notify.ways import Ways
 from hub.domain.codes import Kind
 from tests.fakes.browser import Complaints, chromium
 from tests.fakes.console import PASSWORD, USER, Console, open_console
-from tests.fakes.ward import press
+from tests.fakes.ward import ObedientProvider, press
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 860}
@@ -48,7 +52,8 @@ async def signed_in(console: Console, browser: Browser, size: dict[str, int]) ->
     page.set_default_timeout(PATIENCE_MS)
     complaints = Complaints(page)
     await page.goto(console.url)
-    await page.keyboard.type(USER)  # the cursor waits in the first field
+    await expect(page.locator("#username")).to_be_focused()  # the cursor waits in the first field
+    await page.keyboard.type(USER)
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
     await page.keyboard.press("Enter")
@@ -91,6 +96,42 @@ async def test_an_alarm_appears_by_itself_and_is_said_aloud(console: Console, br
         first = page.locator("#care > li").first
         await expect(first).to_have_id("incident-2")  # what still alerts goes first
         assert await page.evaluate("window.notReloaded")
+
+
+async def test_each_attempt_at_a_text_appears_as_it_is_made(console: Console, browser: Browser) -> None:
+    centre, clock = console.desk.centre, console.desk.clock
+    ways = Ways([ObedientProvider("one"), ObedientProvider("two")])
+
+    def arrived(tx: Tx) -> None:
+        row = outcome.find(tx, 1)
+        assert row is not None
+        outcome.arrived(tx, row, 2, MessageState.DELIVERED, tx.now.utc)
+
+    async with signed_in(console, browser, DESK) as page:
+        await alarm(console)
+        await page.goto(f"{console.url}/incidents/1")
+        await expect(page.locator("#live")).to_be_visible()
+        await page.evaluate("window.notReloaded = true")
+        made = page.locator("#messages > ol > li").first.locator("ol > li")
+        await expect(page.locator("#messages")).to_contain_text("Venter på å bli sendt 20:00:00")
+        clock.go_on(3)
+        fault = outcome.Fault("one", "out of credit", final=True)
+        await centre.transact(lambda tx: outcome.failed(tx, 1, 1, fault, ways))
+        failed, queued = "one: Kunne ikke leveres 20:00:03", "ikke valgt ennå: Venter på å bli sendt 20:00:03"
+        await expect(made).to_have_text([failed, queued])
+        clock.go_on(2)
+        await centre.transact(lambda tx: outcome.sent(tx, 1, 2, "two", "sms-4711"))
+        await expect(made).to_have_text([failed, "two: Sendt, ikke bekreftet levert 20:00:05 sms-4711"])
+        clock.go_on(7)
+        await centre.transact(arrived)
+        await expect(made).to_have_text([failed, "two: Levert 20:00:12 sms-4711"])
+        assert await made.locator("time").evaluate_all("all => all.map(one => one.dateTime)") == [
+            "2026-11-21T19:00:03+00:00",
+            "2026-11-21T19:00:12+00:00",
+        ]
+        assert await page.evaluate("window.notReloaded")
+        await page.reload()
+        await expect(made).to_have_text([failed, "two: Levert 20:00:12 sms-4711"])
 
 
 async def test_the_keyboard_alone_takes_and_closes_it(console: Console, browser: Browser) -> None:

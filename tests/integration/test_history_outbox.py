@@ -243,11 +243,14 @@ async def test_api_v2_takes_the_same_points(store: Store, api: str) -> None:
             fake.answers = [503]
             with pytest.raises(TransientError, match="503"):
                 await Outbox(store, server, FixedClock()).step()
+            outbox = Outbox(store, server, FixedClock())
             fake.answers = [429]
             with pytest.raises(TransientError, match="429"):
-                await Outbox(store, server, FixedClock()).step()
+                await outbox.step()
             assert position(store) == 0
-            await Outbox(store, server, FixedClock()).step()
+            assert outbox.unwritten.since() is not None, "the auditor sees that something waits"
+            await outbox.step()
+            assert outbox.unwritten.since() is None
         assert len(fake.lines) == 100
     assert position(store) == 100
 

@@ -1,9 +1,10 @@
-"""Two centres on one PostgreSQL, both with wrong clocks: one is frozen while it sends, later one is killed.
+"""Two centres on one PostgreSQL, both with wrong clocks: frozen while they listen or send, later one is killed.
 
 Frozen means SIGSTOP for longer than its lease. Nothing may wait for it but what it holds, and that no longer than
 the lease; waking, it sends nothing.
 """
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from firmware_sim.stage.child import Child
 from firmware_sim.stage.console import Console
 from firmware_sim.stage.stage import USER
 from hub.central.clockwork import LEASE
+from hub.wire.config import Intervals
 from tests.fakes.postgres import Postgres
 from tests.scenario import layout
 from tests.scenario.chain import Chain, asks_about
@@ -28,8 +30,12 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 WAIT_S = 4
 # A broker takes a frozen client for lost after one and a half of these.
 KEEPALIVE_S = 5
+LOST_AFTER_S = 1.5 * KEEPALIVE_S
+# So long the edge waits for its receipt before it sends an alarm again.
+RESEND_S = Intervals().alarm_resend_s
 # What is due is looked for each second; the rest is a busy machine's.
 PATIENCE_S = 8
+FROZEN_S = 120
 _HOUR = 3600
 _SHARED = 'owner = "{owner}"\nshare = "centres"'
 
@@ -65,7 +71,8 @@ class TwoCentres(Chain):
         for ours, its in (
             ('owner = "first"', 'owner = "second"'),
             ('client_id = "centre"', 'client_id = "second"'),
-            (f"[http]\nport = {self.http_port}", f"[http]\nport = {self.second_port}"),
+            # Its console, and where the provider reports what became of its texts.
+            (str(self.http_port), str(self.second_port)),
         ):
             assert ours in text
             text = text.replace(ours, its)
@@ -126,6 +133,30 @@ class TwoCentres(Chain):
         assert len(found) == 1
         return found[0]
 
+    async def press(self, device: str, centre: str, within_s: float) -> tuple[int, float]:
+        """Press a pendant and take its incident at a centre once a phone has it.
+
+        Args:
+            device: The pendant.
+            centre: At whose console it is taken.
+            within_s: How long a phone may wait.
+
+        Returns:
+            The incident's number, and for how many seconds the phone waited.
+        """
+        pressed = SystemClock().mono_s()
+        await self.home.do(device, "press")
+
+        async def phone() -> int | None:
+            numbers = self.numbers("alarm.pressed", device_id=device)
+            return numbers[0] if numbers and await self.told(numbers[0]) else None
+
+        number = await self.until(phone, within_s, f"the press of {device} reaches a phone")
+        waited_s = SystemClock().mono_s() - pressed
+        answer = await self.desks[centre].act(number, "acknowledge")
+        assert answer.is_success, answer.text
+        return number, waited_s
+
     async def told(self, number: int) -> list[str]:
         """Return whom the texts about an incident went to, in order."""
         return [text["to"] for text in await self.texts() if asks_about(text, number)]
@@ -135,7 +166,7 @@ class TwoCentres(Chain):
 async def two(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TwoCentres]:
     postgres = Postgres()
     postgres.start()
-    devices = [layout.pendant(f"pendant-{place}", place, f"r-{place}") for place in (1, 2)]
+    devices = [layout.pendant(f"pendant-{place}", place, f"r-{place}") for place in range(1, 7)]
     files = {"home": layout.home(devices), "site": layout.site({HUB: [layout.stick()]}, devices, wait_s=WAIT_S)}
     chain = TwoCentres(tmp_path_factory.mktemp("two"), postgres.new_database(), phones=layout.PHONES, **files)
     # Each alone would be an hour early with every step, or an hour late.
@@ -146,6 +177,37 @@ async def two(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TwoCent
             yield chain
     finally:
         postgres.stop()
+
+
+@pytest.mark.timeout(FROZEN_S + 120)
+async def test_an_alarm_that_the_broker_gives_to_a_frozen_centre_reaches_the_phone_through_the_other(
+    two: TwoCentres,
+) -> None:
+    """The broker gives alarms to both in turn, until it takes the frozen one for lost; the edge sends again.
+
+    So the longest way is: the alarm goes to the frozen one, and so does each that is sent again before the broker
+    has noticed; the first that is sent after that goes to the other.
+    """
+    frozen = two.centres["first"]
+    frozen.signal(signal.SIGSTOP)
+    since = SystemClock().mono_s()
+    pressed = [
+        await two.press(f"pendant-{place}", "second", LOST_AFTER_S + RESEND_S + PATIENCE_S) for place in (3, 4)
+    ]
+    assert max(waited_s for _, waited_s in pressed) >= RESEND_S, "neither was given to the frozen one"
+
+    await asyncio.sleep(FROZEN_S - (SystemClock().mono_s() - since))
+    pressed.append(await two.press("pendant-5", "second", PATIENCE_S))
+    before = {number: await two.told(number) for number, _ in pressed}
+    frozen.signal(signal.SIGCONT)
+
+    async def connected_again() -> bool:
+        return frozen.log.read_text().count("connected as centre-alarm") == 2
+
+    await two.until(connected_again, LOST_AFTER_S + PATIENCE_S, "the one that was frozen has its broker again")
+    await two.press("pendant-6", "first", PATIENCE_S)
+    assert {number: await two.told(number) for number, _ in pressed} == before
+    assert [two.numbers(kind) for kind in ("hub.lost", "centre.deaf", "centre.stuck")] == [[], [], []]
 
 
 async def test_a_frozen_centre_is_overtaken_and_sends_nothing_when_it_wakes(two: TwoCentres) -> None:

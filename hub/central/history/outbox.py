@@ -16,6 +16,7 @@ from hub.central.history.points import lines
 from hub.central.store.engine import Store
 from hub.central.store.sql import insert
 from hub.central.store.tables import cursors, history_rejects, observations
+from hub.central.watch import waiting
 from hub.domain.clock import Clock
 from hub.domain.errors import RefusedError, TransientError
 
@@ -68,12 +69,16 @@ class Outbox:
         store: Where the observations and the cursor are.
         writer: The history server.
         clock: For the time at which a rejected point is noted, and for how long a number has been seen.
+
+    Attributes:
+        unwritten: The batch that has not gone through yet, for the auditor.
     """
 
     def __init__(self, store: Store, writer: Writer, clock: Clock) -> None:
         self._store = store
         self._writer = writer
         self._clock = clock
+        self.unwritten = waiting.Waiting()
         self._horizon: Horizon | None = None
         self._settled_id = 0
 
@@ -103,12 +108,14 @@ class Outbox:
         Raises:
             TransientError: The server or the store is away; nothing moved.
         """
-        waiting = await self._store.read(self._waiting)
-        if waiting:
+        self.unwritten.begin("batch")
+        found = await self._store.read(self._waiting)
+        if found:
             rejects: dict[int, str] = {}
-            await self._deliver(waiting, rejects)
-            await self._store.write(lambda connection: self._pass(connection, waiting[-1].id, rejects))
-        return len(waiting)
+            await self._deliver(found, rejects)
+            await self._store.write(lambda connection: self._pass(connection, found[-1].id, rejects))
+        self.unwritten.end("batch")
+        return len(found)
 
     async def _deliver(self, waiting: Sequence[Waiting], rejects: dict[int, str]) -> None:
         """Write a batch; halve one that is refused until the point that is to blame stands alone."""

@@ -8,9 +8,8 @@ import msgspec
 import sqlalchemy as sa
 
 from hub.central.escalation import engine
-from hub.central.notify import outbox
-from hub.central.notify.message import FYI
-from hub.central.store.tables import due, messages
+from hub.central.store.tables import due
+from hub.central.watch import unsent
 from hub.domain.clock import Now
 
 QUEUE_S = 30.0
@@ -19,7 +18,10 @@ OVERDUE_S = 60.0
 FAILURES = 6
 
 # The queues that the process keeps in its memory.
-LOOP, ALARM, READING, WRITER = "loop", "alarm", "reading", "writer"
+LOOP, ALARM, READING, WRITER, HISTORY = "loop", "alarm", "reading", "writer", "history"
+FYI = "fyi"
+# No resident is the worse for these: they wake nobody.
+_CAN_WAIT = frozenset({HISTORY, FYI})
 
 
 class Row(NamedTuple):
@@ -39,7 +41,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         oldest: The row that has been due the longest, whoever has leased it, or ``None``.
         free_since: Since when the oldest row is due that nobody has leased, or ``None``.
         failing: The row that has failed most often, or ``None``.
-        unsent_since: Since when the oldest message waits that no provider has, or ``None``.
+        unsent_since: Since when the oldest text waits that no provider has, or ``None``.
+        untold_since: Since when somebody who wants to know is told nothing, or ``None``.
     """
 
     unattended: list[int]
@@ -47,6 +50,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     free_since: dt.datetime | None
     failing: Row | None
     unsent_since: dt.datetime | None
+    untold_since: dt.datetime | None
 
 
 class Trouble(NamedTuple):
@@ -55,12 +59,19 @@ class Trouble(NamedTuple):
     name: str
     reason: str
 
+    @property
+    def can_wait(self) -> bool:
+        """Whether it harms no resident."""
+        return self.name in _CAN_WAIT
+
 
 _SAID = {
     LOOP: "The centre's own loop has stopped.",
     ALARM: "Alarms that came in are not taken up.",
     READING: "Readings that came in are not taken up.",
     WRITER: "What is to be kept waits for the store.",
+    HISTORY: "The server of the long history takes nothing.",
+    FYI: "Whoever else wants to know is told nothing.",
     "due": "What is due is not taken up.",
     "message": "A text has found no provider.",
     "overdue": "What was due has not been done.",
@@ -72,12 +83,6 @@ def see(connection: sa.Connection, now: dt.datetime) -> Seen:
     """Look at the store as it is at this moment."""
     row = sa.select(due.c.kind, due.c.subject, due.c.at, due.c.attempts)
     free = sa.or_(due.c.leased_until.is_(None), due.c.leased_until <= now)
-    unsent = (
-        sa.select(messages.c.created_at)
-        .join(due, messages.c.id == sa.cast(due.c.subject, sa.BigInteger))
-        .where(due.c.kind == outbox.SEND, messages.c.channel != FYI)
-        .order_by(messages.c.created_at)
-    )
     oldest = connection.execute(row.where(due.c.at <= now).order_by(due.c.at).limit(1)).one_or_none()
     failing = connection.execute(
         row.where(due.c.attempts >= FAILURES).order_by(due.c.attempts.desc()).limit(1)
@@ -87,7 +92,8 @@ def see(connection: sa.Connection, now: dt.datetime) -> Seen:
         oldest=oldest and Row(*oldest),
         free_since=connection.scalar(sa.select(due.c.at).where(due.c.at <= now, free).order_by(due.c.at).limit(1)),
         failing=failing and Row(*failing),
-        unsent_since=connection.scalar(unsent.limit(1)),
+        unsent_since=unsent.text_since(connection),
+        untold_since=unsent.fyi_since(connection, now),
     )
 
 
@@ -109,11 +115,8 @@ def stored(seen: Seen, now: Now, awake: Now) -> list[Trouble]:
     def wait_s(since: dt.datetime | None) -> float:
         return 0.0 if since is None else (now.utc - max(since, awake.utc)).total_seconds()
 
-    found = [
-        _waited(name, wait_s(since))
-        for name, since in (("due", seen.free_since), ("message", seen.unsent_since))
-        if wait_s(since) > QUEUE_S
-    ]
+    queues = {"due": seen.free_since, "message": seen.unsent_since, FYI: seen.untold_since}
+    found = [_waited(name, wait_s(since)) for name, since in queues.items() if wait_s(since) > QUEUE_S]
     if seen.oldest is not None and wait_s(seen.oldest.at) > OVERDUE_S:
         found.append(_row("overdue", seen.oldest))
     if seen.failing is not None:
