@@ -259,6 +259,17 @@ def test_an_accepted_text_that_is_not_noted_is_found(monkeypatch: pytest.MonkeyP
     assert "has not noted it" in found()
 
 
+def test_an_accepted_text_that_is_noted_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = outcome.sent
+
+    def sent(tx: Tx, message_id: int, attempt_id: int | None, provider: str, ref: str) -> None:
+        real(tx, message_id, attempt_id, provider, ref)
+        attempts.add(tx, message_id, MessageState.ACCEPTED, provider=provider, provider_ref=ref)
+
+    monkeypatch.setattr(outcome, "sent", sent)
+    assert "noted twice" in found(lambda one: one.undisturbed)
+
+
 def test_an_accepted_text_that_is_withdrawn_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = tables.attempts.update().where(tables.attempts.c.message_id == sa.bindparam("of_message"))
     monkeypatch.setattr(attempts, "_WITHDRAW", everything)
