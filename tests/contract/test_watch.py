@@ -68,6 +68,24 @@ async def test_a_taken_incident_that_is_forgotten_alerts_again(watch: Watch) -> 
     assert await watch.desk.next_action(1) is not None
 
 
+@pytest.mark.parametrize(
+    ("taken", "right", "wrong"), [(False, engine.STEP, engine.DEADLINE), (True, engine.DEADLINE, engine.STEP)]
+)
+async def test_the_next_action_of_another_state_is_none(watch: Watch, taken: bool, right: str, wrong: str) -> None:
+    await watch.desk.keep(watch.desk.event("pendant-1", Kind.ALARM_PRESSED))
+    if taken:
+        await watch.desk.centre.transact(lambda tx: desk.act(tx, 1, Event.ARRIVE, "user:x"))
+
+    def mistake(tx: Tx) -> None:
+        tx.connection.execute(due.update().where(due.c.kind == right).values(kind=wrong))
+
+    await watch.desk.centre.transact(mistake)
+    await watch.look()
+    (care,) = await watch.desk.rows(incidents, incidents.c.id == 1)
+    assert (care.state, care.plan_round, care.plan_step) == (State.ALERTING, 1, 0)
+    assert await watch.desk.rows(due, due.c.kind == engine.STEP, due.c.subject == "1")
+
+
 async def test_a_row_that_nobody_does_is_told_after_a_minute_and_cleared_when_it_is_done(watch: Watch) -> None:
     def forget(tx: Tx) -> None:
         clockwork.schedule(tx, tx.now.utc, "dose.window", "dispenser-1")

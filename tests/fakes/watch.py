@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-
 from hub.central.auditor import ROUND_S, Auditor
 from hub.central.store.engine import Store
 from hub.central.store.tables import incidents

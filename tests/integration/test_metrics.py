@@ -108,7 +108,7 @@ async def test_with_a_token_only_the_token_counts(console: Console) -> None:
 async def test_a_store_that_does_not_answer_is_a_figure_too(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **_options: object) -> None:
         raise TransientError("store: disk I/O error")
 
     monkeypatch.setattr(console.desk.store, "read_now", broken)

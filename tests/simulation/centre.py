@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import math
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -50,6 +51,11 @@ class SimCentre:
         offset_s: How far its clock is from the true time.
         deaths: When it is killed, in order.
         freezes: When it is frozen, in order.
+
+    Attributes:
+        alive: Whether it was begun and not killed since.
+        jump_s: By how much its clock was set.
+        process: What is killed or frozen; another one each time that it begins.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class SimCentre:
         self._freezes = freezes
         self._steps = self._runs = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._well_since = 0.0
         self.alive = False
         self.jump_s = 0.0
 
@@ -70,7 +77,8 @@ class SimCentre:
         world = self._world
         loop = asyncio.get_running_loop()
         self.alive = True
-        self._process = Process(self._about_to_run)
+        self._well_since = loop.time()
+        self.process = Process(self._about_to_run)
         self._woken = asyncio.Event()
         self._clock = SteadyClock(
             wall=lambda: START.timestamp() + loop.time() + self._offset_s + self.jump_s,
@@ -107,14 +115,15 @@ class SimCentre:
         """Stop the process where it is: time goes on for everybody else, its leases run out."""
         self._world.say(f"{self.name} is frozen")
         self._world.troubled_for(for_s)
-        self._process.stop()
+        self.process.stop()
         asyncio.get_running_loop().call_later(for_s, self.thaw, context=self._world.context)
 
     def thaw(self) -> None:
         """Let the process go on, if it is stopped, as if nothing had happened."""
-        if self._process.stopped:
+        if self.process.stopped:
             self._world.say(f"{self.name} goes on")
-            self._process.go_on()
+            self._well_since = self._world.now
+            self.process.go_on()
 
     async def do(self, work: Callable[[Tx], T]) -> T:
         """Let the centre do something that came in from outside, in one transaction.
@@ -135,6 +144,7 @@ class SimCentre:
         world = self._world
         fails = world.script.store_fails
         if fails and world.now < world.script.calm_at and world.rng.random() < fails:
+            self._well_since = world.now
             raise TransientError("store: no answer")
 
     def committed(self) -> None:
@@ -149,7 +159,12 @@ class SimCentre:
     @property
     def context(self) -> Context:
         """In which what belongs to the process is begun."""
-        return self._process.context
+        return self.process.context
+
+    @property
+    def well_since(self) -> float:
+        """Since when it runs and has found its store, in virtual seconds; infinite while it does not run."""
+        return self._well_since if self.alive and not self.process.stopped else math.inf
 
     async def after(self) -> None:
         """It is committed, or read, and nobody in this process knows it yet."""
@@ -162,12 +177,16 @@ class SimCentre:
             self.kill(self._deaths.pop(0).back_s)
         await asyncio.sleep(0)
 
+    def owes(self, ref: str) -> None:
+        """It knows that a provider has accepted something."""
+        self._world.invariants.deliveries.owes(ref, self)
+
     def wake(self) -> None:
         """Look at the list again."""
         self._woken.set()
 
     def _about_to_run(self, process: Process) -> None:
-        if process is not self._process:
+        if process is not self.process:
             return  # what is left of one that was killed
         self._runs += 1
         if self._vulnerable() and self._freezes and self._runs >= self._freezes[0].run:

@@ -38,7 +38,7 @@ class SimGateway:
 
     Attributes:
         accepted: What it took over, by its own name for it.
-        reported: Which of these it has reported as delivered.
+        reported: As what it has reported these.
     """
 
     def __init__(self, world: "World", plan: script.Gateway) -> None:
@@ -46,7 +46,7 @@ class SimGateway:
         self._world = world
         self._moods = plan.moods
         self.accepted: dict[str, Taken] = {}
-        self.reported: set[str] = set()
+        self.reported: dict[str, ReceiptStatus] = {}
 
     @property
     def mood(self) -> str:
@@ -120,8 +120,7 @@ class SimGateway:
 
     async def _report(self, ref: str, status: ReceiptStatus, *, person: bool = False) -> None:
         world, message = self._world, self.accepted[ref]
-        if status is ReceiptStatus.DELIVERED:
-            self.reported.add(ref)
+        self.reported[ref] = status
         report = Report(
             provider_ref=ref,
             status=status,
@@ -147,6 +146,7 @@ class Line:
         """Hand a message over."""
         accepted = await self._gateway.handed(outgoing, self._centre)
         await self._centre.step()  # between the provider's yes and our note of it
+        self._centre.owes(accepted.provider_ref)
         return accepted
 
     def hook(self, hook: Hook) -> tuple[Told, ...]:

@@ -1,11 +1,12 @@
 """What must hold after every step, looked at from outside: in the store as it is, and in what the world knows."""
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hub.central.escalation import plan
 from hub.central.notify.channels.base import Inbound, Keyed, Told
 from tests.simulation.centre import START
+from tests.simulation.deliveries import Deliveries
 from tests.simulation.nurse import Said
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ _LEAVES_S = 120.0
 _QUICK_S = 20.0
 # Whoever says no in a call is followed by the next person at once, or where it was the last step in half a minute.
 _NEXT_S = 32.0
+# Where it was the last step of the round, the next one begins after so long.
+_FAILED_ROUND_S = 30.0
+# Whoever is well does at once what is due by its own clock, and the clocks of two centres differ.
+_AT_WORK_S = 3.0
+# What could not be done for want of the store is tried again after a minute at most.
+_RETRY_S = 60.0
 
-_UNATTENDED = """
-SELECT id, state FROM incidents WHERE state != 'closed' AND NOT EXISTS (
-  SELECT 1 FROM due WHERE subject = CAST(incidents.id AS TEXT) AND kind = CASE incidents.state
-  WHEN 'alerting' THEN 'incident.step' ELSE 'incident.deadline' END)"""
 _UNSENT = """
 SELECT id FROM messages WHERE state = 'queued' AND NOT EXISTS (
   SELECT 1 FROM due WHERE kind = 'message.send' AND subject = CAST(messages.id AS TEXT))"""
@@ -32,9 +35,17 @@ SELECT id FROM messages WHERE state = 'queued' AND NOT EXISTS (
 _WAITING = """
 SELECT id, created_at FROM messages WHERE state = 'queued' AND channel != 'fyi' AND NOT EXISTS (
   SELECT 1 FROM attempts WHERE message_id = messages.id AND final)"""
-_OPEN = "SELECT id, state, zone, incident_class, severity FROM incidents"
+# With the next action of its state, and whether anybody may still answer a message of its step.
+_INCIDENTS = """
+SELECT incidents.id, state, zone, incident_class, severity, plan_round, plan_step, next.at, next.attempts, EXISTS (
+  SELECT 1 FROM messages WHERE incident_id = incidents.id
+  AND messages.plan_round = incidents.plan_round AND messages.plan_step = incidents.plan_step
+  AND (messages.state IN ('queued', 'delivered', 'read') OR messages.state = 'sent' AND EXISTS (
+    SELECT 1 FROM due WHERE kind = 'message.receipt' AND subject = CAST(messages.id AS TEXT))))
+FROM incidents LEFT JOIN due AS next ON next.subject = CAST(incidents.id AS TEXT)
+AND next.kind = CASE state WHEN 'alerting' THEN 'incident.step' ELSE 'incident.deadline' END"""
+_OVERDUE = "SELECT kind, subject FROM due WHERE at < ?1 AND coalesce(leased_until, 0) < ?1"
 _NEWS = "SELECT id, incident_id, event, actor, detail FROM incident_events WHERE id > ? ORDER BY id"
-_SENT = "SELECT message_id, provider, provider_ref, state FROM attempts WHERE provider_ref IS NOT NULL"
 _TAKEN = {"acknowledged", "on_the_way", "arrived"}
 _LEASES = "SELECT CAST(subject AS INTEGER), leased_by FROM due WHERE kind = 'message.send'"
 _CALLED = """
@@ -50,31 +61,58 @@ _NUMBER_OF = "SELECT incident_id, number FROM messages WHERE id = ?"
 _SAID = {"acknowledge": "acknowledge", "depart": "depart", "arrive": "arrive", "pass_on": "reject"}
 
 
+class _Incident(NamedTuple):
+    number: int
+    state: str
+    zone: str
+    incident_class: str
+    severity: int
+    round: int
+    step: int
+    at: int | None  # of its next action
+    attempts: int | None  # at that
+    hopeful: bool
+
+
 class Invariants:
-    """Looks at one world, and says what does not hold."""
+    """Looks at one world, and says what does not hold.
+
+    Attributes:
+        deliveries: What looks at the attempts.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
+        self.deliveries = Deliveries(world)
         self._news = 0
         self._changes = -1  # of the store when everything was looked at
         self._state: dict[int, tuple[str, float]] = {}  # of each incident, and since when
         self._opened: dict[int, float] = {}
+        self._place: dict[int, tuple[tuple[str, int, int], float]] = {}  # its state and step, and since when
+        self._late: dict[tuple[str, str], float] = {}  # what is due and not done, and since when it was seen so
+        self._round_failed: dict[int, float] = {}  # when a round of it last reached nobody
         self._leases: dict[int, str | None] = {}  # of each message that is to leave
         self._let_go: dict[tuple[int, str | None], float] = {}  # when a lease was seen no longer
         self._noes: set[Told] = set()
         self._round_s = functools.cache(world.script.round_s)
+        self._rests_s = functools.cache(world.script.rests_s)
+        self._ends_round = functools.cache(world.script.ends_round)
 
     def look(self) -> None:
         """Look at everything; what only a change of the store can break, only when it has changed."""
         self._leave()
-        self._note_states()
         changes = self._world.database.raw.total_changes
-        if changes != self._changes:
+        changed = changes != self._changes
+        if changed:
             self._changes = changes
-            self._note_leases()
-            self._next_actions()
             self._causes()
-            self._deliveries()
+        self._note_states()
+        if changed:
+            self._note_leases()
+            self._unsent()
+            self.deliveries.look()
+        self.deliveries.overdue()
+        self._overdue()
 
     def leaves(self, message_id: int, centre: str) -> None:
         """A message is handed to a provider: somebody must still need it, and no other centre have it."""
@@ -127,6 +165,7 @@ class Invariants:
 
     def at_the_end(self) -> None:
         """The world has been calm for a while: everything must have come to an end or go on."""
+        self._changes = -1
         self.look()
         world, rows = self._world, self._world.database.rows
         stored = {number for (number,) in rows("SELECT seq FROM observations")}
@@ -146,11 +185,8 @@ class Invariants:
                 self._let_go[message_id, centre] = self._world.now
         self._leases = leases
 
-    def _next_actions(self) -> None:
-        rows = self._world.database.rows
-        for number, state in rows(_UNATTENDED):
-            self._world.breaks(f"incident {number} is {state} and has no next action")
-        for (number,) in rows(_UNSENT):
+    def _unsent(self) -> None:
+        for (number,) in self._world.database.rows(_UNSENT):
             self._world.breaks(f"message {number} waits to leave and nothing will send it")
 
     def _leave(self) -> None:
@@ -163,15 +199,51 @@ class Invariants:
 
     def _note_states(self) -> None:
         world = self._world
-        for number, state, zone, incident_class, severity in world.database.rows(_OPEN):
-            known, since = self._state.get(number, ("", 0.0))
-            if known != state:
-                world.say(f"incident {number} is {state}")
+        for one in map(_Incident._make, world.database.rows(_INCIDENTS)):
+            known, since = self._state.get(one.number, ("", 0.0))
+            if known != one.state:
+                world.say(f"incident {one.number} is {one.state}")
                 since = world.now
-                self._state[number] = (state, since)
-                self._opened.setdefault(number, since)
-            if state == "alerting" and incident_class == "care":
-                self._reached(number, zone, severity, since)
+                self._state[one.number] = (one.state, since)
+                self._opened.setdefault(one.number, since)
+            if one.state == "alerting" and one.incident_class == "care":
+                self._reached(one.number, one.zone, one.severity, since)
+            if one.state != "closed":
+                self._goes_on(one)
+
+    def _goes_on(self, one: _Incident) -> None:
+        """It has its next action, and that comes when its plan says."""
+        world, is_what = self._world, f"incident {one.number} is {one.state}"
+        if one.at is None:
+            world.breaks(f"{is_what} and has no next action")
+            return
+        place = (one.state, one.round, one.step)
+        known, since = self._place.get(one.number, (None, 0.0))
+        if known != place:
+            since = world.now
+            self._place[one.number] = (place, since)
+        where = (one.zone, one.incident_class, one.severity, one.step)
+        latest = since + self._rests_s(one.state, *where)
+        if one.state == "alerting":
+            latest = max(latest, self._round_failed.get(one.number, -1.0) + _FAILED_ROUND_S)
+        if one.state == "alerting" and not one.hopeful:
+            latest = world.now + (_FAILED_ROUND_S if self._ends_round(*where) else 0.0)
+            is_what += ", nobody can answer any more"
+        if one.attempts and world.script.store_fails:
+            latest = max(latest, world.now + _RETRY_S)
+        late_s = one.at / 1e6 - START.timestamp() - latest
+        if late_s > _AT_WORK_S:
+            world.breaks(f"{is_what}, and its next action comes {late_s:.0f} s too late")
+
+    def _overdue(self) -> None:
+        """While a centre lives, what is due is done, or is being carried out."""
+        world = self._world
+        now = int((START.timestamp() + world.now - _AT_WORK_S) * 1e6)
+        # A row that was leased is seen here from when its lease is given up.
+        self._late = {row: self._late.get(row, world.now) for row in world.database.rows(_OVERDUE, now)}
+        for (kind, subject), since in self._late.items():
+            if world.now > max(since, world.served_since) + _AT_WORK_S:
+                world.breaks(f"{kind} of {subject} is due and not done")
 
     def _reached(self, number: int, zone: str, severity: int, since: float) -> None:
         world, script = self._world, self._world.script
@@ -183,7 +255,8 @@ class Invariants:
                 f"incident {number} has alerted for {waited:.0f} s and no phone shows it; at most {most:.0f} s"
             )
         opened = self._opened[number]
-        if script.undisturbed and since == opened and last < opened and world.now - opened > self._first_s(zone):
+        first = since == opened and last < opened
+        if first and script.undisturbed and world.now - opened > self._first_s(zone):
             world.breaks(f"incident {number} was to reach a phone within {self._first_s(zone):.0f} s")
 
     def _first_s(self, zone: str) -> float:
@@ -203,6 +276,8 @@ class Invariants:
         for event_id, number, event, actor, detail in world.database.rows(_NEWS, self._news):
             self._news = event_id
             world.say(f"incident {number}: {event} by {actor}: {detail}")
+            if event == "round_failed":
+                self._round_failed[number] = world.now
             if event in _SAID and not self._said(number, event, actor, detail):
                 world.breaks(f"incident {number}: {event} by {actor} has no cause ({detail})")
             if event == "pass_on":
@@ -229,16 +304,3 @@ class Invariants:
     def _said_no(self, number: int, phone: str) -> bool:
         noes = {said[:3] for said in self._world.said if said.event == "reject"}
         return not noes.isdisjoint((f"{way}:{phone}", "reject", number) for way in ("sms", "call"))
-
-    def _deliveries(self) -> None:
-        gateways = {gateway.name: gateway for gateway in self._world.gateways}
-        for message_id, provider, ref, state in self._world.database.rows(_SENT):
-            taken = gateways[provider].accepted.get(ref)
-            if taken is None or taken.message_id != message_id:
-                self._world.breaks(
-                    f"message {message_id} counts as sent as {ref}, which {provider} never accepted"
-                )
-            if provider.startswith("fyi") and state != "sent":
-                self._world.breaks(f"message {message_id} is for information and counts as {state}")
-            if state in ("delivered", "read") and ref not in gateways[provider].reported:
-                self._world.breaks(f"message {message_id} counts as delivered as {ref}, which nobody reported")

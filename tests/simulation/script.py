@@ -1,11 +1,14 @@
 """What a seed means: a small site, what happens in it, how everybody behaves. The same seed, the same script."""
 
+import datetime as dt
 import random
 from typing import NamedTuple
 
 from hub.central.escalation import plan
+from hub.central.escalation.plan import Position
 from hub.central.site.directory import Directory
 from hub.central.site.model import Device, Fyi, Hub, Phone, Plan, Resident, Settings, Shift, Site, Step, Zone
+from hub.domain.clock import UTC
 from hub.domain.codes import Kind
 
 # How a provider may behave. After the calm each is good again, or another of its channel is.
@@ -34,6 +37,9 @@ _PROVIDER_S = 70.0
 # A failed round begins anew after 30 s, a round of failed attempts after 30 s more, a lease ends after 30 s, and a
 # text takes up to 10 s to the phone.
 _SLACK_S = 100.0
+
+# The rota is the same on every day.
+_ANY_DAY = dt.datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 
 
 class Press(NamedTuple):
@@ -114,6 +120,23 @@ class Script(NamedTuple):
         chosen = plan.choose(self.site.site, zone, incident_class, severity)
         waits = sum(max(leg.step.wait_s, leg.step.between_s) for leg in plan.legs_of(self.site.site, chosen, zone))
         return waits + len(self.gateways) * _PROVIDER_S + _SLACK_S
+
+    def rests_s(self, state: str, zone: str, incident_class: str, severity: int, step: int) -> float:
+        """Return how long the plan lets an incident be: alerting at a step, or taken."""
+        if state == "alerting":
+            here = Position(0, step)
+            return plan.move(self.site, zone, incident_class, severity, _ANY_DAY, here).wait_s
+        chosen = plan.choose(self.site.site, zone, incident_class, severity)
+        return {
+            "acknowledged": chosen.on_the_way_s,
+            "on_the_way": chosen.arrived_s,
+            "arrived": chosen.closed_s,
+        }[state]
+
+    def ends_round(self, zone: str, incident_class: str, severity: int, step: int) -> bool:
+        """Tell whether no step of the round is left after a step that reaches anybody."""
+        following = Position(0, step + 1)
+        return plan.move(self.site, zone, incident_class, severity, _ANY_DAY, following).position.round > 0
 
 
 def write(seed: int) -> Script:

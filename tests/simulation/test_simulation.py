@@ -1,20 +1,27 @@
 """The simulation itself: it repeats a run to the last line, and it finds what is broken on purpose."""
 
+import asyncio
 import datetime as dt
 import itertools
+import math
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from hub.central import clockwork, ingest
 from hub.central.centre import Tx
-from hub.central.escalation import engine
+from hub.central.clockwork import Clockwork, Due
+from hub.central.escalation import engine, plan
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import Event, State
-from hub.central.notify import keys, outcome, pipeline, replies
+from hub.central.notify import attempts, keys, outbox, outcome, pipeline, replies
+from hub.central.notify.message import MessageState
 from hub.central.notify.words import Answer, Word, read
-from hub.central.store.tables import messages
+from hub.central.store import tables
+from hub.central.texts import Because
 from tests.simulation import run, script
 
 # Something that is broken is found within so many seeds; CI plays 10,000.
@@ -33,6 +40,14 @@ def found(holds: Callable[[script.Script], bool] = lambda _script: True) -> str:
 
 def _two_and_frozen(one: script.Script) -> bool:
     return len(one.offsets) == 2 and bool(one.freezes)
+
+
+def _patient(one: script.Script) -> bool:
+    return one.patient
+
+
+def _phone_off_for_ever(one: script.Script) -> bool:
+    return any(carrier.off[1] == math.inf for carrier in one.carriers.values())
 
 
 def _calls(one: script.Script) -> bool:
@@ -83,6 +98,88 @@ def test_a_next_action_that_is_lost_now_and_then_is_found(monkeypatch: pytest.Mo
     assert "has no next action" in found()
 
 
+def _later(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    real = clockwork.schedule
+
+    def schedule(tx: Tx, at: dt.datetime, what: str, subject: str) -> None:
+        real(tx, at + dt.timedelta(days=what == kind), what, subject)
+
+    monkeypatch.setattr(clockwork, "schedule", schedule)
+
+
+@pytest.mark.parametrize(("kind", "state"), [(engine.STEP, "alerting"), (engine.DEADLINE, "acknowledged")])
+def test_a_next_action_that_comes_a_day_late_is_found(
+    monkeypatch: pytest.MonkeyPatch, kind: str, state: str
+) -> None:
+    _later(monkeypatch, kind)
+    assert f"is {state}, and its next action comes 86400 s too late" in found()
+
+
+def test_a_step_that_waits_longer_than_its_plan_says_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = engine._follow
+
+    def follow(tx: Tx, incident: record.Incident, move: plan.Move, because: Because | None) -> None:
+        real(tx, incident, msgspec.structs.replace(move, wait_s=move.wait_s + 30), because)
+
+    monkeypatch.setattr(engine, "_follow", follow)
+    assert "is alerting, and its next action comes" in found()
+
+
+def test_a_deadline_that_is_put_off_again_and_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deadline_due(tx: Tx, subject: str) -> None:
+        clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=10), engine.DEADLINE, subject)
+
+    monkeypatch.setattr(engine, "deadline_due", deadline_due)
+    assert "is acknowledged, and its next action comes" in found(_patient)
+
+
+def test_what_is_due_and_not_done_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Clockwork._do
+
+    async def do(self: Clockwork, row: Due) -> None:
+        if row.kind == outbox.RECEIPT:
+            await asyncio.sleep(30)
+        await real(self, row)
+
+    monkeypatch.setattr(Clockwork, "_do", do)
+    assert "is due and not done" in found()
+
+
+def test_a_plan_that_waits_for_whom_nothing_reaches_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_give_way", lambda _tx, _message: None)
+    assert "nobody can answer any more" in found()
+
+
+def test_a_plan_that_waits_for_what_nobody_reports_as_delivered_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "no_receipt", lambda _tx, _message_id: None)
+    assert "nobody can answer any more" in found()
+
+
+def test_a_provider_without_receipts_that_no_other_follows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "no_receipt", lambda tx, message_id, _ways: engine.no_receipt(tx, message_id))
+    assert "no other provider has its turn" in found()
+
+
+def test_a_plan_that_tells_only_the_first_phone_of_a_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = engine._follow
+
+    def follow(tx: Tx, incident: record.Incident, move: plan.Move, because: Because | None) -> None:
+        real(tx, incident, msgspec.structs.replace(move, targets=move.targets[:1]), because)
+
+    monkeypatch.setattr(engine, "_follow", follow)
+    assert "was to reach a phone within" in found(lambda one: one.undisturbed)
+
+
+def test_a_plan_that_never_gets_beyond_its_first_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = engine._move
+
+    def move(tx: Tx, incident: record.Incident, begin: plan.Position, because: Because | None = None) -> None:
+        real(tx, incident, plan.Position(begin.round + begin.step, 0), because)
+
+    monkeypatch.setattr(engine, "_move", move)
+    assert "and no phone shows it" in found(_phone_off_for_ever)
+
+
 def test_a_text_that_leaves_for_what_is_closed_or_taken_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "held", lambda _draft, _channels: None)
     assert "leaves for incident" in found()
@@ -111,7 +208,11 @@ def test_a_key_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_next_person_who_has_to_wait_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "rejected", lambda _tx, _message_id: None)
+    def passed_on(tx: Tx, row: sa.Row[Any], _incident: record.Incident) -> str:
+        outcome.answered(tx, row.id, MessageState.REJECTED)
+        return "reject"
+
+    monkeypatch.setattr(keys, "_pass_on", passed_on)
     assert "the next waits" in found(_calls)
 
 
@@ -122,7 +223,7 @@ def test_a_no_that_is_not_heard_from_whoever_took_it_is_found(monkeypatch: pytes
 
 def test_a_next_person_who_has_to_wait_when_it_was_passed_on_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(tx: Tx, message_id: int, actor: str, note: str) -> None:
-        query = sa.select(messages.c.incident_id).where(messages.c.id == message_id)
+        query = sa.select(tables.messages.c.incident_id).where(tables.messages.c.id == message_id)
         number = tx.connection.execute(query).scalar_one()
         record.change(tx, number, state=State.ALERTING)
         record.note(tx, number, Event.PASS_ON, actor, note)
@@ -132,6 +233,11 @@ def test_a_next_person_who_has_to_wait_when_it_was_passed_on_is_found(monkeypatc
     monkeypatch.setattr(engine, "passed_on", slow)
     # In a call the key itself is looked at.
     assert "is passed on and the next waits 60 s" in found(lambda one: not _calls(one))
+
+
+def test_a_no_that_nobody_hears_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "rejected", lambda _tx, _message_id: None)
+    assert "nobody can answer any more" in found()
 
 
 def test_a_no_that_nobody_said_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +263,46 @@ def test_a_text_that_counts_as_sent_before_it_is_accepted_is_found(monkeypatch: 
 
     monkeypatch.setattr(outcome, "failed", optimistic)
     assert "never accepted" in found()
+
+
+def test_an_accepted_text_that_is_not_noted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, count = outcome.sent, 0
+
+    def sent(*arguments: object) -> None:
+        nonlocal count
+        count += 1
+        if count % 5:
+            real(*arguments)  # type: ignore[arg-type] # handed on as they came
+
+    monkeypatch.setattr(outcome, "sent", sent)
+    assert "has not noted it" in found()
+
+
+def test_an_accepted_text_that_is_noted_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = outcome.sent
+
+    def sent(tx: Tx, message_id: int, attempt_id: int | None, provider: str, ref: str) -> None:
+        real(tx, message_id, attempt_id, provider, ref)
+        attempts.add(tx, message_id, MessageState.ACCEPTED, provider=provider, provider_ref=ref)
+
+    monkeypatch.setattr(outcome, "sent", sent)
+    assert "noted twice" in found(lambda one: one.undisturbed)
+
+
+def test_an_accepted_text_that_is_withdrawn_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = tables.attempts.update().where(tables.attempts.c.message_id == sa.bindparam("of_message"))
+    monkeypatch.setattr(attempts, "_WITHDRAW", everything)
+    assert "which was accepted" in found()
+
+
+def test_a_delivery_that_is_reported_and_not_counted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "arrived", lambda *_its, **_named: None)
+    assert "was reported as delivered and does not count" in found()
+
+
+def test_a_failure_that_is_reported_and_not_counted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "not_delivered", lambda *_its: None)
+    assert "was reported as failed and counts as sent" in found()
 
 
 def test_leases_that_nobody_takes_over_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from hub.central import ingest
 from hub.central.api.hooks import take
 from hub.central.centre import Tx
 from hub.central.ingest import Parcel
-from hub.central.notify.channels.base import Outgoing, Provider, Told
+from hub.central.notify.channels.base import Outgoing, Provider, Report, Told
 from hub.central.notify.ways import Ways
 from hub.domain.clock import TimeQuality
 from hub.domain.errors import RefusedError, TransientError
@@ -132,6 +132,11 @@ class World:
         """Tell whether what is on its way now is lost."""
         return self.now < self.script.calm_at and self.rng.random() < self.script.lossy
 
+    @property
+    def served_since(self) -> float:
+        """Since when some centre runs and finds its store; infinite while none does."""
+        return min(centre.well_since for centre in self.centres)
+
     def some_centre(self) -> SimCentre | None:
         """Return a centre that runs, or ``None``."""
         alive = [centre for centre in self.centres if centre.alive]
@@ -183,6 +188,8 @@ class World:
     def _hear(self, tx: Tx, *, provider: Provider, told: Told, ways: Ways) -> None:
         take(tx, provider, (told,), ways)
         self.invariants.heard(told)
+        if isinstance(told, Report):
+            self.invariants.deliveries.told(told)
 
     async def _press(self, number: int, press: Press) -> None:
         await asyncio.sleep(press.at)

@@ -258,10 +258,9 @@ def passed_on(tx: Tx, message_id: int, actor: str, note: str) -> None:
 
 
 def unattended(connection: sa.Connection) -> list[int]:
-    """Return the open incidents that have no next action: there must never be one."""
-    planned = sa.select(due.c.id).where(
-        due.c.kind.in_([STEP, DEADLINE]), due.c.subject == sa.cast(incidents.c.id, sa.String)
-    )
+    """Return the open incidents that have no next action of their state: there must never be one."""
+    action = sa.case((incidents.c.state == State.ALERTING, STEP), else_=DEADLINE)
+    planned = sa.select(due.c.id).where(due.c.kind == action, due.c.subject == sa.cast(incidents.c.id, sa.String))
     query = sa.select(incidents.c.id).where(incidents.c.state.in_(OPEN), ~planned.exists())
     return list(connection.scalars(query))
 

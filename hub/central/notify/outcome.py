@@ -53,12 +53,13 @@ def sent(tx: Tx, message_id: int, attempt_id: int | None, provider: str, provide
     if row is None:
         return
     attempt = attempts.get(tx, attempt_id)
+    waited = attempt is not None and attempt.state == MessageState.QUEUED
+    # A report that was faster than this note has said what became of it.
+    reported = not waited and attempts.named(tx, provider, provider_ref, message_id) is not None
     noted = {"provider": provider, "provider_ref": provider_ref, "sent_at": tx.now.utc}
-    if attempt is not None and attempt.state in WITHDRAWN | {MessageState.QUEUED}:
+    if attempt is not None and not reported and attempt.state in WITHDRAWN | {MessageState.QUEUED}:
         attempts.change(tx, attempt.id, state=MessageState.SENT, reason="", ended_at=None, **noted)
-    elif attempt is not None and attempt.provider == provider and attempt.provider_ref == provider_ref:
-        pass  # its receipt was faster than this note
-    else:  # two processes sent it, or one did before the attempts were kept: each sending is a row
+    elif not reported:  # two processes sent it, or one did before the attempts were kept: each sending is a row
         attempts.add(tx, message_id, MessageState.SENT, **noted)
     state = attempts.settle(
         tx,
@@ -68,7 +69,7 @@ def sent(tx: Tx, message_id: int, attempt_id: int | None, provider: str, provide
         attempts=row.attempts + 1,
         sent_at=row.sent_at or tx.now.utc,
     )
-    if state is MessageState.SENT and row.channel != FYI:
+    if state is MessageState.SENT and row.channel != FYI and not reported:
         clockwork.schedule(
             tx, tx.now.utc + (CALL_WAIT if row.channel == "voice" else RECEIPT_WAIT), RECEIPT, str(message_id)
         )
@@ -111,6 +112,12 @@ def not_delivered(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str, w
         _never(tx, attempt, reason)
         if _go_on(tx, row, ways, reason=reason):
             _note(tx, row, "send_failed", reason)
+
+
+def lost(tx: Tx, row: sa.Row[Any], provider: str, provider_ref: str, reason: str) -> None:
+    """The provider reports the failure of what nobody has noted: whoever does so later finds it failed."""
+    named = {"provider": provider, "provider_ref": provider_ref}
+    attempts.add(tx, row.id, MessageState.UNDELIVERABLE, reason=reason, final=True, ended_at=tx.now.utc, **named)
 
 
 def not_taken(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str) -> None:

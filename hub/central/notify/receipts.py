@@ -36,7 +36,7 @@ def reported(tx: Tx, provider: Provider, report: Report, ways: Ways) -> None:
         named = {"provider": provider.name, "provider_ref": report.provider_ref}
         outcome.arrived(tx, row, number, _ARRIVED[report.status], report.at, **named)
     elif report.status is ReceiptStatus.FAILED:
-        _failed(tx, row, attempt, report, ways)
+        _failed(tx, row, attempt, provider.name, report, ways)
 
 
 def overdue(tx: Tx, message_id: int, ways: Ways) -> None:
@@ -57,12 +57,20 @@ def _unnamed(tx: Tx, message_id: int, provider: str) -> int:
     return known[0] if known else attempts.add(tx, message_id)
 
 
-def _failed(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any] | None, report: Report, ways: Ways) -> None:
+def _failed(
+    tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any] | None, provider: str, report: Report, ways: Ways
+) -> None:
+    reason = report.reason or "the provider reports that it failed"
     if attempt is not None and report.person:
-        outcome.not_taken(tx, row, attempt, report.reason)
+        outcome.not_taken(tx, row, attempt, reason)
     elif attempt is not None:
-        outcome.not_delivered(tx, row, attempt, report.reason or "the provider reports that it failed", ways)
-    elif row.state == MessageState.QUEUED:
+        outcome.not_delivered(tx, row, attempt, reason, ways)
+    elif row.state == MessageState.QUEUED or _is_being_sent(tx, row.id):
         raise TransientError(f"message {row.id} is being sent; report again")
-    else:  # one that was never noted; another may still arrive
+    else:  # whoever made it was killed, or has yet to note it; another may still arrive
         log.info("message %d: failure of an attempt that is not known", row.id)
+        outcome.lost(tx, row, provider, report.provider_ref, reason)
+
+
+def _is_being_sent(tx: Tx, message_id: int) -> bool:
+    return any(made.state == MessageState.QUEUED for made in attempts.of(tx.connection, message_id))

@@ -144,6 +144,18 @@ async def test_reported_as_failed_the_next_provider_has_its_turn(town: Town) -> 
     assert await town.states() == [("p-duty", "undeliverable"), ("p-leader", "sent")]
 
 
+async def test_a_failure_of_what_is_being_sent_by_another_provider_comes_too_early(town: Town) -> None:
+    town.two.errors = [DOWN]
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+    await town.silent(message_id)
+    await town.sender.close()
+    assert await town.rows(message_id) == [("one", "sent"), ("two", "undeliverable"), (None, "queued")]
+    with pytest.raises(TransientError, match="report again"):
+        await town.report(town.two, "ref-1", ReceiptStatus.FAILED, message_id)
+
+
 async def test_a_call_that_nobody_takes_is_the_next_persons_not_the_next_providers(town: Town) -> None:
     number = await raised(town.centre)
     await town.sender.close()

@@ -46,6 +46,11 @@ async def report(
     await centre.transact(lambda tx: receipts.reported(tx, provider, told, WAYS))
 
 
+async def states(centre: Centre, message_id: int) -> list[str]:
+    made = await centre.store.read(lambda c: attempts.of(c, message_id))
+    return [attempt.state for attempt in made]
+
+
 async def history(centre: Centre, number: int) -> list[str]:
     query = sa.select(incident_events.c.event).where(incident_events.c.incident_id == number)
     return await centre.store.read(lambda c: list(c.scalars(query.order_by(incident_events.c.id))))
@@ -119,6 +124,35 @@ async def test_a_report_that_is_faster_than_our_note(centre: Centre) -> None:
     assert (message.state, message.provider_ref, message.attempts) == ("delivered", "ref-1", 1)
     for kind in (SEND, RECEIPT):
         assert await centre.transact(partial(clockwork.scheduled, kind=kind, subject=str(message_id))) is None
+
+
+async def test_what_was_reported_before_it_is_noted_is_noted_as_reported(centre: Centre) -> None:
+    number = await raised(centre)
+    message_id = (await message_of(centre, number)).id
+    first = await centre.transact(lambda tx: queued(tx, message_id))
+    lost = outcome.Fault(ONE.name, "no answer within 10 s", final=False)
+    await centre.transact(lambda tx: outcome.failed(tx, message_id, first, lost, WAYS))
+    second = await centre.transact(lambda tx: queued(tx, message_id))
+    await report(centre, DELIVERED, ref="ref-2", message_id=message_id)
+    await centre.transact(lambda tx: outcome.sent(tx, message_id, second, ONE.name, "ref-2"))
+    assert await states(centre, message_id) == ["delivered", "cancelled"]
+
+
+async def test_of_two_centres_that_sent_it_what_both_reported_as_failed_brings_the_next_step(
+    centre: Centre, clock: HandClock
+) -> None:
+    number = await raised(centre)
+    message_id = (await message_of(centre, number)).id
+    both = await centre.transact(lambda tx: queued(tx, message_id))
+    await centre.transact(lambda tx: outcome.sent(tx, message_id, both, ONE.name, "ref-2"))
+    awaited = await centre.transact(lambda tx: clockwork.scheduled(tx, RECEIPT, str(message_id)))
+    await report(centre, FAILED, ref="ref-1", message_id=message_id)
+    clock.move(20)
+    await centre.transact(lambda tx: outcome.sent(tx, message_id, both, ONE.name, "ref-1"))  # it stood still
+    assert await states(centre, message_id) == ["sent", "undeliverable"]
+    assert await centre.transact(lambda tx: clockwork.scheduled(tx, RECEIPT, str(message_id))) == awaited
+    await report(centre, FAILED, ref="ref-2")
+    assert await numbers(centre) == [DUTY, LEADER]
 
 
 async def test_of_two_attempts_any_may_arrive_and_only_the_last_may_fail(centre: Centre) -> None:
