@@ -16,8 +16,9 @@ from hub.central.centre import Tx
 from hub.central.clockwork import Clockwork, Due
 from hub.central.escalation import engine, plan
 from hub.central.incidents import record
-from hub.central.incidents.lifecycle import Event, State
+from hub.central.incidents.lifecycle import TAKEN, Event, State
 from hub.central.notify import attempts, keys, outbox, outcome, pipeline, replies
+from hub.central.notify.channels.base import Keyed
 from hub.central.notify.message import MessageState
 from hub.central.notify.words import Answer, Word, read
 from hub.central.store import tables
@@ -208,7 +209,11 @@ def test_a_key_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_next_person_who_has_to_wait_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def passed_on(tx: Tx, row: sa.Row[Any], _incident: record.Incident) -> str:
+    heard = keys._pass_on
+
+    def passed_on(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> str:
+        if incident.state in TAKEN:
+            return heard(tx, row, incident, keyed)
         outcome.answered(tx, row.id, MessageState.REJECTED)
         return "reject"
 
