@@ -47,9 +47,9 @@ async def test_an_edge_that_booted_in_1970_raises_its_alarm_at_once(clocks: Cloc
     assert text["to"] == DUTY
     assert "NB! usikker melding" in text["message"]
     story = await chain.story("alarm.pressed", device_id="pendant-1")
-    (seen,) = story["observations"]
-    assert seen["timequality"] == "unknown"
-    assert seen["time"].startswith("1970-01-01")
+    # One press; two where the machine stood still for longer than its telegrams are known as repeats.
+    assert {seen["timequality"] for seen in story["observations"]} == {"unknown"}
+    assert {seen["time"][:10] for seen in story["observations"]} == {"1970-01-01"}
     # It is dated by the centre, which knows the time, not to 1970.
     assert story["incident"]["occurred_at"][:10] == story["incident"]["opened_at"][:10] > "2026"
     answer = await chain.desk.act(number, "acknowledge")
