@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.central import clockwork
 from hub.central.centre import Tx
-from hub.central.clockwork import LEASE, Clockwork, Handler
+from hub.central.clockwork import LEASE, Clockwork, Due, Handler
 from hub.central.notify import outbox
 from hub.central.store.tables import cursors, due
 from hub.domain.codes import Kind
@@ -104,6 +104,23 @@ async def test_a_row_that_fails_stops_no_other_and_is_tried_again_later_and_late
     assert await desk.rows(cursors) == []
     told = [record.getMessage() for record in caplog.records]
     assert told == [f"due bad of x failed, attempt {number}" for number in range(1, 9)]
+
+
+async def test_only_the_row_that_failed_is_put_off_and_not_when_somebody_has_moved_it(desk: DeskCentre) -> None:
+    await put(desk, "step", "1", "2")
+    await put(desk, "limit", "1")
+    await desk.centre.transact(lambda tx: clockwork._postpone(tx, Due("step", "1", 0)))
+    at = {(row.kind, row.subject): (row.at - desk.clock.at, row.attempts) for row in await desk.rows(due)}
+    here = (dt.timedelta(0), 0)
+    assert (at["step", "1"], at["step", "2"], at["limit", "1"]) == ((SECOND, 1), here, here)
+    # Another centre has put it off already, and it is due again.
+    desk.clock.go_on(1)
+    await desk.centre.transact(lambda tx: clockwork._postpone(tx, Due("step", "1", 0)))
+    # Somebody has moved it to a later time.
+    await put(desk, "limit", "1", after=60 * SECOND)
+    await desk.centre.transact(lambda tx: clockwork._postpone(tx, Due("limit", "1", 0)))
+    at = {(row.kind, row.subject): (row.at - desk.clock.at, row.attempts) for row in await desk.rows(due)}
+    assert (at["step", "1"], at["limit", "1"]) == ((dt.timedelta(0), 1), (60 * SECOND, 0))
 
 
 async def test_a_row_with_the_number_of_one_that_is_gone_is_not_taken_for_it(desk: DeskCentre) -> None:

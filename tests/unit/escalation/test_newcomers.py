@@ -75,3 +75,16 @@ def test_one_by_one_whoever_comes_on_duty_is_told_in_place_of_the_second_of_the_
     here = directory(steps, rota)
     found = move(here, "nord-1", "care", 40, MORNING, Position(0, 1), {"+4700000012"})
     assert (found.position, [target.phone.id for target in found.targets]) == (Position(0, 1), ["desk"])
+
+
+def test_everybody_whose_shift_has_begun_is_told_and_each_once() -> None:
+    day = shift("nord-1", "", "08:00", "15:00") | {"phones": ["desk", "watch"]}
+    del day["phone"]
+    steps: list[dict[str, Any]] = [
+        {"roles": ["duty"], "channels": BY_CALL},
+        {"roles": ["duty"], "channels": BY_CALL},
+        {"roles": ["nord-2:duty"]},
+    ]
+    here = directory(steps, [day, *ROTA[1:]])
+    found = move(here, "nord-1", "care", 40, MORNING, Position(0, 2), {"+4700000012"})
+    assert [target.phone.id for target in found.targets] == ["duty-2", "desk", "watch"]

@@ -55,3 +55,11 @@ def test_each_of_several_phones_is_reached_if_the_step_can() -> None:
 def test_a_mail_alone_reaches_nobody_for_certain() -> None:
     mailed = STEP.replace("wait_s = 180", 'channels = ["sms", "email"]')
     assert reached(with_desk(mailed), "nord-1", "care", CRITICAL, NOON) == {DUTY, NEIGHBOUR, LEADER}
+
+
+def test_the_plan_of_the_zone_goes_before_that_of_all() -> None:
+    care = '[[plans]]\nclass = "care"\n'
+    own = care + 'zone = "nord-1"\nsteps = [{ roles = ["technician"] }]\n'
+    here = directory(care, own + care)
+    assert reached(here, "nord-1", "care", CRITICAL, NOON) == {TECHNICIAN, LEADER}
+    assert reached(here, "nord-2", "care", CRITICAL, NOON) == {NEIGHBOUR, LEADER}
