@@ -11,8 +11,6 @@ from hub.central.incidents import desk as incident_desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.shifts import gaps
-from hub.central.site.directory import Directory
-from hub.central.site.load import load
 from hub.central.store.tables import incidents
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
@@ -43,14 +41,10 @@ async def arm(desk: DeskCentre) -> None:
     await desk.centre.transact(shifts_at_run_time.arm)
 
 
-def move_in(desk: DeskCentre, text: str) -> None:
-    desk.centre.site = Directory(load(text), desk.centre.site.version + 1)
-
-
 @pytest.fixture
 async def bare(desk: DeskCentre) -> DeskCentre:
     desk.clock.at = BARE - dt.timedelta(days=16)
-    move_in(desk, PATIENT + GAP)
+    desk.move_in(PATIENT + GAP)
     await arm(desk)
     return desk
 
@@ -98,11 +92,11 @@ async def test_a_gap_is_told_two_weeks_a_day_and_an_hour_before(bare: DeskCentre
 async def test_a_gap_that_is_closed_by_a_site_is_cleared(bare: DeskCentre) -> None:
     await until(bare, dt.timedelta(days=10))
     assert [row.state for row in await told(bare)] == ["alerting"]
-    move_in(bare, PATIENT)
+    bare.move_in(PATIENT)
     await arm(bare)
     await bare.pass_time(1)
     assert [(row.state, row.outcome) for row in await told(bare)] == [("closed", "cleared")]
-    move_in(bare, PATIENT + GAP)  # the override that closed it is removed: it is told again
+    bare.move_in(PATIENT + GAP)  # the override that closed it is removed: it is told again
     await arm(bare)
     await bare.pass_time(1)
     assert [row.state for row in await told(bare)] == ["closed", "alerting"]
@@ -143,7 +137,7 @@ async def test_after_the_gap_the_incident_ends(bare: DeskCentre) -> None:
 
 
 async def test_each_gap_is_told_whatever_else_is_ahead(bare: DeskCentre) -> None:
-    move_in(bare, PATIENT + TWICE)
+    bare.move_in(PATIENT + TWICE)
     await arm(bare)
     for before, severity in gaps.WARNINGS:
         for hours, start in ((0, "24.12. 12:00"), (6, "24.12. 18:00")):
@@ -161,7 +155,7 @@ async def test_each_gap_is_told_whatever_else_is_ahead(bare: DeskCentre) -> None
 
 async def test_gaps_that_come_in_sight_at_once_are_one_incident(desk: DeskCentre) -> None:
     desk.clock.at = BARE - dt.timedelta(days=7)  # 17.12. 12:00
-    move_in(desk, NIGHTLY)
+    desk.move_in(NIGHTLY)
     await arm(desk)
     await desk.pass_time(1)
     assert await opened(desk) == [("17.12. 22:00", Severity.MODERATE), ("18.12. 22:00 +12", Severity.NORMAL)]
@@ -178,7 +172,7 @@ async def test_gaps_that_come_in_sight_at_once_are_one_incident(desk: DeskCentre
 
 async def test_each_of_many_gaps_is_told_again_when_it_is_near(desk: DeskCentre) -> None:
     desk.clock.at = BARE - dt.timedelta(days=7)
-    move_in(desk, NIGHTLY)
+    desk.move_in(NIGHTLY)
     await arm(desk)
     for day in (18, 19, 30):
         start = f"{day}.12. 22:00"
@@ -198,16 +192,16 @@ async def test_each_of_many_gaps_is_told_again_when_it_is_near(desk: DeskCentre)
 
 async def test_one_of_many_that_is_filled_clears_nothing_and_all_of_them_do(desk: DeskCentre) -> None:
     desk.clock.at = BARE - dt.timedelta(days=7)
-    move_in(desk, NIGHTLY)
+    desk.move_in(NIGHTLY)
     await arm(desk)
     await desk.pass_time(1)
     before = await opened(desk)
     override = '[[overrides]]\nzone = "nord-1"\nrole = "duty"\nphone = "leader"\nreason = "t"\n'
-    move_in(desk, f'{NIGHTLY}{override}from = "2026-12-18T22:00"\nto = "2026-12-19T07:00"\n')
+    desk.move_in(f'{NIGHTLY}{override}from = "2026-12-18T22:00"\nto = "2026-12-19T07:00"\n')
     await arm(desk)
     await desk.pass_time(1)
     assert await opened(desk) == before
-    move_in(desk, PATIENT)
+    desk.move_in(PATIENT)
     await arm(desk)
     await desk.pass_time(1)
     assert {(row.state, row.outcome) for row in await told(desk)} == {("closed", "cleared")}
@@ -215,7 +209,7 @@ async def test_one_of_many_that_is_filled_clears_nothing_and_all_of_them_do(desk
 
 async def test_many_gaps_that_somebody_has_closed_are_told_again_one_by_one(desk: DeskCentre) -> None:
     desk.clock.at = BARE - dt.timedelta(days=7)
-    move_in(desk, NIGHTLY)
+    desk.move_in(NIGHTLY)
     await arm(desk)
     await desk.pass_time(1)
     for row in await told(desk):
@@ -239,7 +233,7 @@ async def test_hours_of_steps_that_overlap_make_no_second_gap(desk: DeskCentre) 
     steps = ", ".join(f'{{ roles = ["duty"], hours = "{hours}" }}' for hours in ("12:00-20:00", "18:00-23:00"))
     text = PATIENT.replace('steps = [{ roles = ["duty"], wait_s = 180 }', f"steps = [{steps}", 1)
     assert text != PATIENT
-    move_in(desk, text + GAP)
+    desk.move_in(text + GAP)
     await arm(desk)
     await desk.pass_time(1)
     (row,) = await told(desk)
@@ -262,7 +256,7 @@ async def test_what_is_open_from_before_gives_way_to_an_incident_for_each_gap(ba
 
 async def test_a_role_that_no_plan_names_any_more_has_no_gaps(bare: DeskCentre) -> None:
     await until(bare, dt.timedelta(days=10))
-    move_in(bare, PATIENT.replace('["duty"]', '["nord-1:technician"]') + GAP)
+    bare.move_in(PATIENT.replace('["duty"]', '["nord-1:technician"]') + GAP)
     await arm(bare)
     await bare.pass_time(1)
     assert [(row.state, row.outcome) for row in await told(bare)] == [("closed", "cleared")]

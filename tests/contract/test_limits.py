@@ -8,8 +8,6 @@ from hub.central.escalation.limits import LIMIT
 from hub.central.escalation.limits import arm as renewed
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
-from hub.central.site.directory import Directory
-from hub.central.site.load import load
 from hub.central.store.tables import due, incident_events
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
@@ -89,7 +87,7 @@ async def test_a_second_acknowledgement_after_one_that_ran_out_is_not_late(desk:
 
 async def test_an_incident_that_becomes_more_severe_has_the_limits_of_its_new_plan(desk: DeskCentre) -> None:
     graver = '[[plans]]\nclass = "care"\nmin_severity = 30\nacknowledge_s = 60\nsteps = [{ roles = ["duty"] }]\n'
-    desk.centre.site = Directory(load(SITE.replace(CARE, graver + CARE)), 2)
+    desk.move_in(SITE.replace(CARE, graver + CARE))
     await raised(desk, 20)
     await desk.pass_time(30)
     assert await desk.rows(due, due.c.kind == LIMIT) == []
@@ -104,7 +102,7 @@ async def test_what_is_open_gets_the_limits_of_a_site_that_is_applied_meanwhile(
     desk = DeskCentre(store_url, document=SITE)
     await raised(desk, 20)
     await desk.pass_time(100)
-    desk.centre.site = Directory(load(DOCUMENT), 2)
+    desk.move_in(DOCUMENT)
     await desk.centre.transact(renewed)
     await desk.pass_time(199)
     assert await limits(desk) == []

@@ -7,8 +7,6 @@ import pytest
 from hub.central.maintenance import service
 from hub.central.maintenance.service import Subject
 from hub.central.presence import write
-from hub.central.site.directory import Directory
-from hub.central.site.load import load
 from hub.central.store.tables import audit, due, maintenances, observations
 from hub.domain.codes import Kind
 from hub.domain.errors import RefusedError
@@ -113,7 +111,7 @@ async def test_a_press_of_a_broken_device_is_stored_and_told_as_a_fault_with_its
 async def test_a_press_of_a_broken_device_waits_for_the_hours_of_no_plan(desk: DeskCentre) -> None:
     technical = 'class = "technical"\n'
     hours = technical + 'hours = "08:00-16:00"\nalways_severity = 40\n'
-    desk.centre.site = Directory(load(SITE.replace(technical, hours)), 2)
+    desk.move_in(SITE.replace(technical, hours))
     await begin(desk, "device", "pendant-1", "broken: sends by itself")
     await desk.keep(desk.event("pendant-1", Kind.ALARM_PRESSED))
     (incident,) = await desk.incidents()

@@ -11,8 +11,6 @@ from hub.central.incidents.desk import Finding
 from hub.central.notify import replies
 from hub.central.notify.channels.base import Inbound
 from hub.central.shifts import confirm, start
-from hub.central.site.directory import Directory
-from hub.central.site.load import load
 from hub.central.store.tables import audit, due, messages, shift_messages, shifts
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
@@ -44,15 +42,11 @@ async def arm(desk: DeskCentre) -> None:
     await desk.centre.transact(shifts_at_run_time.arm)
 
 
-def move_in(desk: DeskCentre, text: str) -> None:
-    desk.centre.site = Directory(load(text), desk.centre.site.version + 1)
-
-
 @pytest.fixture
 async def ward(desk: DeskCentre) -> DeskCentre:
     """A zone whose day and night shifts are asked about; it is 07:50 in Oslo, on a winter's morning."""
     desk.clock.at = dt.datetime(2026, 11, 24, 6, 50, tzinfo=UTC)
-    move_in(desk, CHECKED.replace(ALL_DAY, TWO_SHIFTS))
+    desk.move_in(CHECKED.replace(ALL_DAY, TWO_SHIFTS))
     await arm(desk)
     return desk
 
@@ -96,7 +90,7 @@ def alarm(zone: str = "nord-1") -> Finding:
 
 
 async def test_no_shift_is_asked_about_unless_the_zone_says_so(desk: DeskCentre) -> None:
-    move_in(desk, SITE.replace(ALL_DAY, TWO_SHIFTS))
+    desk.move_in(SITE.replace(ALL_DAY, TWO_SHIFTS))
     await arm(desk)
     await desk.pass_time(48 * HOURS)
     assert await desk.rows(shifts) == []
@@ -151,7 +145,7 @@ async def test_the_next_shift_takes_over_from_one_that_nobody_confirmed(ward: De
 
 async def test_a_shift_that_goes_on_with_the_same_phone_is_not_asked_again(desk: DeskCentre) -> None:
     same = TWO_SHIFTS.replace("nord-2-duty", "nord-1-duty")
-    move_in(desk, CHECKED.replace(ALL_DAY, same))
+    desk.move_in(CHECKED.replace(ALL_DAY, same))
     await arm(desk)
     await desk.pass_time(1)
     await answer(desk, DUTY, "vakt")
@@ -168,11 +162,11 @@ async def test_an_override_that_is_applied_in_the_middle_of_a_shift_asks_the_new
         '[[overrides]]\nzone = "nord-1"\nrole = "duty"\nphone = "technician"\nfrom = "2026-11-24T06:00"\n'
         'to = "2026-11-24T12:00"\nkind = "sick"\nreason = "test"\n'
     )
-    move_in(ward, CHECKED.replace(ALL_DAY, TWO_SHIFTS) + override)
+    ward.move_in(CHECKED.replace(ALL_DAY, TWO_SHIFTS) + override)
     await arm(ward)
     await ward.pass_time(1)
     assert (await standing(ward)).phone == "technician"
-    move_in(ward, SITE)  # and switched off again
+    ward.move_in(SITE)  # and switched off again
     await arm(ward)
     await ward.pass_time(1)
     assert [row for row in await ward.rows(shifts) if row.open_key] == []

@@ -125,10 +125,7 @@ def _told_taker(tx: Tx, incident: record.Incident) -> sa.Row[Any] | None:
     way, _, phone = (incident.taken_by or "").partition(":")
     if way == "user":
         return None
-    about = (messages.c.incident_id == incident.id) & (messages.c.phone == phone) & (messages.c.channel != FYI)
-    return tx.connection.execute(
-        sa.select(messages).where(about).order_by(messages.c.id.desc()).limit(1)
-    ).one_or_none()
+    return outbox.last(tx, incident.id, phone)
 
 
 def _taker(tx: Tx, told: sa.Row[Any]) -> Target | None:
@@ -254,7 +251,7 @@ def passed_on(tx: Tx, message_id: int, actor: str, note: str) -> None:
     # That was the last step: as where it was rejected, it begins again soon, and not in the same breath.
     record.change(tx, incident.id, plan_step=message.plan_step)
     clockwork.unschedule(tx, DEADLINE, str(incident.id))
-    clockwork.schedule(tx, tx.now.utc + dt.timedelta(seconds=_FAILED_ROUND_S), STEP, str(incident.id))
+    _begin_soon(tx, incident)
 
 
 def unattended(connection: sa.Connection) -> list[int]:

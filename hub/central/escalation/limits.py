@@ -43,9 +43,9 @@ def renew(tx: Tx, incident: record.Incident) -> None:
 
 def arm(tx: Tx) -> None:
     """Give every open incident the limits of the site as it is now."""
-    still_open = sa.select(incidents.c.id).where(incidents.c.state.in_(OPEN)).order_by(incidents.c.id)
-    for number in tx.connection.scalars(still_open).all():
-        renew(tx, record.get(tx, number))
+    still_open = sa.select(incidents).where(incidents.c.state.in_(OPEN)).order_by(incidents.c.id)
+    for incident in tx.connection.execute(still_open.with_for_update()).all():
+        renew(tx, incident)
 
 
 def passed(tx: Tx, subject: str) -> None:

@@ -1,7 +1,7 @@
 """The plan: who is told next about an incident. Decides, and says why; sending is another's work."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -191,7 +191,8 @@ def move(
         found, said = _reach(directory, zone, leg, at)
         reasons += said
         if told is not None and position.round == start.round:
-            found += _newcomers(directory, zone, legs[: position.step], at, {*told, *_numbers(found)})
+            known = {*told, *(target.phone.number for target in found)}
+            found += _newcomers(directory, zone, legs[: position.step], at, known)
         if found:
             more = (later for later in legs[position.step + 1 :] if later.number == leg.number)
             others = any(_reach(directory, zone, later, at)[0] for later in more)
@@ -221,11 +222,8 @@ def past(
         return here
     following = Position(here.position.round, here.position.step + 1)
     beyond = move(directory, zone, incident_class, severity, at, following)
-    told: dict[tuple[str, str], Target] = {}
-    for target in (*here.targets, *beyond.targets):
-        told.setdefault((target.phone.number, target.channel), target)
     reasons = (*here.reasons, *beyond.reasons)
-    return Move(beyond.position, tuple(told.values()), beyond.wait_s, reasons)
+    return Move(beyond.position, _once((*here.targets, *beyond.targets)), beyond.wait_s, reasons)
 
 
 def reached(
@@ -255,7 +253,7 @@ def _rests(plan: Plan, severity: int, at: dt.datetime, directory: "Directory") -
 
 def _reach(directory: "Directory", zone: str, leg: Leg, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
     """Return whom a leg reaches at this moment, and why others are not reached."""
-    found: dict[tuple[str, str], Target] = {}
+    found: list[Target] = []
     reasons: list[str] = []
     step = leg.step
     if step.hours is not None and hours.until(step.hours, at, directory.rota.zone):
@@ -271,24 +269,24 @@ def _reach(directory: "Directory", zone: str, leg: Leg, at: dt.datetime) -> tupl
                 ways = " or ".join(step.channels)
                 reasons.append(f"{reason}; phone {phone.id} is a {phone.kind} and takes no {ways}")
             else:
-                found.setdefault((phone.number, channel), Target(of, role, phone, channel, reason))
-    return tuple(found.values()), reasons
+                found.append(Target(of, role, phone, channel, reason))
+    return _once(found), reasons
 
 
 def _newcomers(
     directory: "Directory", zone: str, earlier: Sequence[Leg], at: dt.datetime, told: Collection[str]
 ) -> tuple[Target, ...]:
     """Return whom earlier legs reach at this moment, and did not when their turn was."""
+    reached = (target for leg in earlier for target in _reach(directory, zone, leg, at)[0])
+    return _once(target for target in reached if target.phone.number not in told)
+
+
+def _once(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """Return targets, none of them twice by one channel."""
     found: dict[tuple[str, str], Target] = {}
-    for leg in earlier:
-        for target in _reach(directory, zone, leg, at)[0]:
-            if target.phone.number not in told:
-                found.setdefault((target.phone.number, target.channel), target)
+    for target in targets:
+        found.setdefault((target.phone.number, target.channel), target)
     return tuple(found.values())
-
-
-def _numbers(targets: Sequence[Target]) -> set[str]:
-    return {target.phone.number for target in targets}
 
 
 def _fill(directory: "Directory", zone: str, role: str, at: dt.datetime) -> tuple[OnCall, ...]:

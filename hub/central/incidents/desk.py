@@ -199,15 +199,18 @@ def _add(tx: Tx, row: record.Incident, finding: Finding) -> None:
     if named or row.incident_class == "care" or (row.presses & (row.presses - 1)) == 0:
         # A technical fault may repeat a thousand times an hour: each is counted, every doubling is told.
         record.note(tx, row.id, Event.PRESS, CENTRE, finding.reason)
+    if row.state not in TAKEN and not named:
+        return
+    incident, graver = record.get(tx, row.id), finding.severity > row.severity
     if row.state in TAKEN:
-        engine.past_taker(tx, record.get(tx, row.id), "it was pressed again")
-    elif finding.severity > row.severity:
-        engine.again(tx, record.get(tx, row.id), "it became more severe", Because.REPORTED)
-    elif named:
-        engine.tell_more(tx, record.get(tx, row.id), "something else was reported")
-    if finding.severity > row.severity:
-        limits.renew(tx, record.get(tx, row.id))
-        fyi.tell(tx, record.get(tx, row.id), "raised", above=row.severity)
+        engine.past_taker(tx, incident, "it was pressed again")
+    elif graver:
+        engine.again(tx, incident, "it became more severe", Because.REPORTED)
+    else:
+        engine.tell_more(tx, incident, "something else was reported")
+    if graver:
+        limits.renew(tx, incident)
+        fyi.tell(tx, incident, "raised", above=row.severity)
 
 
 def _named(row: record.Incident, finding: Finding) -> dict[str, str]:

@@ -14,7 +14,6 @@ from hub.central.links import service
 from hub.central.links.service import ACTS, Link
 from hub.central.links.tokens import PATH
 from hub.central.notify import taker
-from hub.central.notify.message import phone_of
 from hub.central.texts import render
 from hub.central.texts.alert import what
 from hub.domain.errors import RefusedError
@@ -60,8 +59,7 @@ def _page(request: Request, of: Of, token: str, link: Link | None, *, refused: b
     site = of.centre.site
     phone = site.phones.get(link.phone) if link else None
     wished = request.query_params.get("lang")
-    chosen = wished if wished in LANGUAGES else phone.language if phone else None
-    language = chosen or site.site.site.language
+    language = wished if wished in LANGUAGES else site.language_of(phone)
     written = msgspec.structs.replace(reader(request, None), words=Words(language))
 
     def say(key: str, **values: object) -> str:
@@ -77,7 +75,7 @@ def _page(request: Request, of: Of, token: str, link: Link | None, *, refused: b
         say=say,
         what=what(language, link.kind, link.also.split()),
         state=render(language, f"state.{link.state}"),
-        mine=phone_of(link.taken_by or "") == link.phone,
+        mine=taker.took(link.taken_by, link.phone),
         who=taker.name(link.taken_by or "", language),
         possible=possible,
         form=service.form_token(token),

@@ -16,9 +16,9 @@ from hub.central.centre import Tx
 from hub.central.incidents import desk
 from hub.central.incidents.lifecycle import Event, State
 from hub.central.links.tokens import digest
-from hub.central.notify import outcome
-from hub.central.notify.message import BY_TEXT, FYI, MessageState
-from hub.central.store.tables import incidents, links, messages
+from hub.central.notify import outbox, outcome
+from hub.central.notify.message import BY_TEXT, MessageState
+from hub.central.store.tables import incidents, links
 from hub.domain.errors import RefusedError
 
 # What a link may do. All else takes somebody who has signed in.
@@ -72,7 +72,9 @@ def act(tx: Tx, token: str, event: Event) -> Link:
     # The phone's own name for what it answers: by text or by link, it is the same phone that took it.
     actor = f"{BY_TEXT}{link.phone}"
     desk.act(tx, link.incident_id, event, actor, note="by link")
-    outcome.answered(tx, _brought_by(tx, link), MessageState.ACCEPTED)
+    brought_by = outbox.last(tx, link.incident_id, link.phone)
+    if brought_by is not None:
+        outcome.answered(tx, brought_by.id, MessageState.ACCEPTED)
     audit.note(tx.connection, tx.now, actor, f"incident.{event}", f"incident:{link.incident_id}", "by link")
     return msgspec.structs.replace(link, state=_state(tx, link.incident_id), taken_by=actor, taken_at=tx.now.utc)
 
@@ -85,13 +87,6 @@ def form_token(token: str) -> str:
 def is_form_token(token: str, brought: str) -> bool:
     """Tell whether a form was that of this link's page."""
     return hmac.compare_digest(form_token(token).encode(), brought.encode())
-
-
-def _brought_by(tx: Tx, link: Link) -> int:
-    """Return the last message about the incident to the link's phone: the one that is answered, as by text."""
-    about = (messages.c.incident_id == link.incident_id) & (messages.c.phone == link.phone)
-    query = sa.select(sa.func.max(messages.c.id)).where(about, messages.c.channel != FYI)
-    return int(tx.connection.execute(query).scalar_one())
 
 
 def _state(tx: Tx, number: int) -> str:

@@ -14,7 +14,7 @@ from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import TABLE, TAKEN, Event, State
 from hub.central.notify import attempts, outcome, taker
 from hub.central.notify.channels.base import Keyed, Provider
-from hub.central.notify.message import BY_KEY, MessageState, phone_of
+from hub.central.notify.message import BY_KEY, MessageState
 from hub.central.texts import render
 from hub.domain.errors import RefusedError
 
@@ -42,8 +42,7 @@ def pressed(tx: Tx, provider: Provider, keyed: Keyed) -> str:
     incident = record.get(tx, row.incident_id)
     entry = _do(tx, row, incident, keyed)
     log.info("key %s in a call about message %d: %s", keyed.digits, row.id, entry)
-    phone = tx.site.phones.get(row.phone)
-    language = (phone.language if phone else None) or tx.site.site.site.language
+    language = tx.site.language_of(tx.site.phones.get(row.phone))
     who = taker.name(incident.taken_by or "", language)
     over = taker.taken_over(incident, _actor(row), language) if entry in EVENTS.values() else ""
     return render(language, f"key.{entry}", number=incident.id, who=who) + over
@@ -71,7 +70,7 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
 
 def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> str:
     has_it = incident.state in TAKEN
-    if has_it and not _is_theirs(row, incident):
+    if has_it and not taker.took(incident.taken_by, row.phone):
         return "taken"
     if row.state != MessageState.REJECTED:  # else it is the same key again
         if has_it:
@@ -86,8 +85,4 @@ def _actor(row: sa.Row[Any]) -> str:
 
 
 def _late(row: sa.Row[Any], incident: record.Incident) -> str:
-    return "yours" if _is_theirs(row, incident) else "taken"
-
-
-def _is_theirs(row: sa.Row[Any], incident: record.Incident) -> bool:
-    return phone_of(incident.taken_by or "") == str(row.phone)
+    return "yours" if taker.took(incident.taken_by, row.phone) else "taken"

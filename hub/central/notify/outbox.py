@@ -1,5 +1,7 @@
 """Messages that must leave: written in the transaction that makes them necessary."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from hub.central import clockwork
@@ -11,10 +13,20 @@ from hub.central.notify.message import ANSWER, FYI, MessageState, withdrawn
 from hub.central.store import sql, tables
 from hub.central.store.tables import messages
 
-__all__ = ["RECEIPT", "SEND", "cancel", "queue", "send_now"]
+__all__ = ["RECEIPT", "SEND", "cancel", "last", "queue", "send_now"]
 
 # Made once: to make a statement takes longer than to ask it.
 _QUEUE = messages.insert()
+_LAST = (
+    sa.select(messages)
+    .where(
+        messages.c.incident_id == sa.bindparam("incident_id"),
+        messages.c.phone == sa.bindparam("phone"),
+        messages.c.channel != FYI,
+    )
+    .order_by(messages.c.id.desc())
+    .limit(1)
+)
 _QUEUED = (tables.attempts.c.message_id == messages.c.id) & (tables.attempts.c.state == MessageState.QUEUED)
 _WAITING = (
     sa.select(messages.c.id, messages.c.phone, tables.attempts.c.id.label("attempt_id"))
@@ -25,6 +37,11 @@ _WAITING = (
         sa.or_(tables.attempts.c.id.is_not(None), messages.c.state == MessageState.QUEUED),
     )
 )
+
+
+def last(tx: Tx, incident_id: int, phone: str) -> sa.Row[Any] | None:
+    """Return the last message about an incident to a phone: the one that its answer means."""
+    return tx.connection.execute(_LAST, {"incident_id": incident_id, "phone": phone}).one_or_none()
 
 
 def queue(tx: Tx, incident_id: int | None, target: Target, text: str, position: Position) -> int:

@@ -21,7 +21,7 @@ from hub.central.incidents.lifecycle import TABLE, State
 from hub.central.links import tokens
 from hub.central.notify import outbox, outcome, taker
 from hub.central.notify.channels.base import Inbound
-from hub.central.notify.message import ANSWER, BY_TEXT, FYI, MessageState, phone_of
+from hub.central.notify.message import ANSWER, BY_TEXT, FYI, MessageState
 from hub.central.notify.words import EVENTS, Answer, Word, read
 from hub.central.shifts import confirm
 from hub.central.store import sql
@@ -120,8 +120,7 @@ class _Talk:
         self._inbound = inbound
         self._phone = phone
         self._actor = f"{BY_TEXT}{phone}"
-        known = tx.site.numbers.get(inbound.sender)
-        self._language = (known.language if known else None) or tx.site.site.site.language
+        self._language = tx.site.language_of(tx.site.numbers.get(inbound.sender))
         self._note = f"reply {inbound.provider_ref}"
         self._told = _told(tx, inbound.sender)
         self._open = [row.id for row in self._told if row.state != State.CLOSED]
@@ -166,7 +165,7 @@ class _Talk:
             return self._refuse("closed", "it is closed", number=row.id, incident=row.id)
         if answer.word is Word.CLOSE:
             return self._refuse("close", "not closed by text", number=row.id, incident=row.id)
-        if answer.word is Word.REJECT and (row.state == State.ALERTING or self._is_mine(row)):
+        if answer.word is Word.REJECT and (row.state == State.ALERTING or taker.took(row.taken_by, self._phone)):
             return self._pass_on(row)
         event = EVENTS.get(answer.word)
         if event is None or event not in TABLE[State(row.state)]:
@@ -203,7 +202,7 @@ class _Talk:
     def _too_late(self, row: record.Incident) -> _Verdict:
         """Somebody is already as far as that: perhaps the same phone, which says it twice."""
         state = self._say(f"state.{row.state}")
-        if self._is_mine(row):
+        if taker.took(row.taken_by, self._phone):
             return _Verdict(self._say("reply.yours", number=row.id, state=state), row.id)
         zone = ZoneInfo(self._tx.site.site.site.timezone)
         return self._refuse(
@@ -215,10 +214,6 @@ class _Talk:
             state=state,
             incident=row.id,
         )
-
-    def _is_mine(self, row: record.Incident) -> bool:
-        """Tell whether it was this phone that took it."""
-        return phone_of(row.taken_by or "") == self._phone
 
     def _meant(self) -> int | None:
         """Return the incident that a text without a number means, if only one can be meant."""

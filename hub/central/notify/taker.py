@@ -15,6 +15,11 @@ def name(actor: str, language: str) -> str:
     return render(language, "reply.console") if phone is None else gsm.plain(phone)
 
 
+def took(taken_by: str | None, phone: str) -> bool:
+    """Tell whether it was this phone that took an incident, by text, by link or in a call."""
+    return phone_of(taken_by or "") == phone
+
+
 def before(incident: record.Incident, actor: str) -> str | None:
     """Return who had an incident that somebody takes further; ``None``: nobody, or the same phone or person.
 
@@ -49,7 +54,7 @@ def tell(tx: Tx, incident: record.Incident, actor: str, state: State) -> None:
     phone = tx.site.phones.get(phone_of(before(incident, actor) or "") or "")
     if phone is None or phone.kind not in SUITS["sms"]:
         return
-    language = phone.language or tx.site.site.site.language
+    language = tx.site.language_of(phone)
     who, said = name(actor, language), render(language, f"state.{state}")
     outbox.answer(
         tx, phone.id, phone.number, render(language, "reply.now_with", number=incident.id, who=who, state=said)

@@ -97,7 +97,7 @@ def ask(tx: Tx, phone_id: str, browser: Subscription, by: str) -> int:
         "tries": 0,
     }
     number = sql.new_id(tx.connection.execute(table.insert(), row))
-    _tell(tx, phone, "sms", render(_language(tx, phone), "push.code", code=code))
+    _tell(tx, phone, "sms", render(tx.site.language_of(phone), "push.code", code=code))
     if former is not None:
         _audit(tx, by, "push.off", former, "the same browser asks anew")
     audit.note(tx.connection, tx.now, by, "push.asked", f"phone:{phone.id}", f"subscription {number}")
@@ -129,7 +129,7 @@ def confirm(tx: Tx, number: int, code: str, by: str) -> bool:
         table.update().where(table.c.id == number).values(confirmed_at=tx.now.utc, code_hash=None)
     )
     # To every browser that the phone has: whoever carries it sees that one more was added.
-    _tell(tx, phone, "push", render(_language(tx, phone), "push.on", phone=phone.id))
+    _tell(tx, phone, "push", render(tx.site.language_of(phone), "push.on", phone=phone.id))
     _audit(tx, by, "push.on", row, "")
     return True
 
@@ -149,7 +149,7 @@ def gone(tx: Tx, told: Gone) -> None:
     log.warning("phone %s: subscription %d is dropped: %s", row.phone, row.id, told.reason)
     phone = tx.site.phones.get(row.phone)
     if phone is not None and phone.number == row.number:
-        _tell(tx, phone, "sms", render(_language(tx, phone), "push.gone"))
+        _tell(tx, phone, "sms", render(tx.site.language_of(phone), "push.gone"))
     _audit(tx, _WATCH, "push.gone", row, told.reason)
 
 
@@ -177,10 +177,6 @@ def _taken_out(tx: Tx, number: int, endpoint: str | None = None) -> sa.Row[Any] 
 def _tell(tx: Tx, phone: Phone, channel: ChannelName, text: str) -> None:
     """Send a text that belongs to no incident and no zone."""
     outbox.queue(tx, None, Target("", _ROLE, phone, channel), text, Position(0, 0))
-
-
-def _language(tx: Tx, phone: Phone) -> str:
-    return phone.language or tx.site.site.site.language
 
 
 def _audit(tx: Tx, by: str, action: str, row: sa.Row[Any], detail: str) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from hub.central.incidents.lifecycle import Event
 from hub.central.reports.figures import LEGS, Figures
-from hub.central.reports.followup import BREACHES, CLOSED, LIMITS, FollowUp, Taking
+from hub.central.reports.followup import AGAIN, BREACHES, CLOSED, LIMITS, TAKEN_OVER, FollowUp, Taking
 from hub.central.reports.report import Report
 
 _MINUTE_S, _HOUR_S = 60, 3600
@@ -20,8 +20,8 @@ _WITHIN = {True: "within", False: "late", None: "no limit"}
 _END = {
     Event.EXPIRE: "expired",
     Event.PASS_ON: "passed on",
-    "alerts_again": "alerted again",
-    "taken_over": "taken over",
+    AGAIN: "alerted again",
+    TAKEN_OVER: "taken over",
     CLOSED: "closed",
 }
 

@@ -20,7 +20,7 @@ _NAME = 24
 def handover_text(tx: Tx, place: Place, phone: Phone, until: dt.datetime | None) -> str:
     """Return the question to the phone that comes on duty: one message, with the numbers of what is open."""
     zone = tx.site.rota.zone
-    language = phone.language or tx.site.site.site.language
+    language = tx.site.language_of(phone)
     end = render(language, "shift.until", time=clock_time(until, tx.now.utc, zone)) if until else ""
 
     def fill(numbers: str) -> str:
@@ -35,7 +35,7 @@ def handover_text(tx: Tx, place: Place, phone: Phone, until: dt.datetime | None)
 def unconfirmed_text(tx: Tx, shift: sa.Row[Any], leader: Phone) -> str:
     """Return what the leader is told about a shift that nobody has confirmed."""
     return render(
-        leader.language or tx.site.site.site.language,
+        tx.site.language_of(leader),
         "shift.unconfirmed",
         zone=shift.zone[:_NAME],
         role=shift.role[:_NAME],

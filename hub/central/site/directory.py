@@ -2,7 +2,7 @@
 
 from drivers.registry import package
 from hub.central.escalation.rota import Rota
-from hub.central.site.model import Device, Dose, Hub, Phone, Resident, Site, Zone
+from hub.central.site.model import Device, Dose, Hub, Language, Phone, Resident, Site, Zone
 
 
 class Directory:
@@ -40,6 +40,10 @@ class Directory:
     def residents_of(self, hub_id: str) -> list[str]:
         """Return the residents who are heard through a hub, each once, in the file's order."""
         return list(dict.fromkeys(device.resident for device in self.devices_of(hub_id) if device.resident))
+
+    def language_of(self, phone: Phone | None) -> Language:
+        """Return the language in which a phone is told: its own, else the site's."""
+        return (phone.language if phone else None) or self.site.site.language
 
     def zone_of(self, hub_id: str | None, resident_id: str | None) -> str:
         """Return the zone that answers for a resident or a hub; of the unknown, the site's first zone."""

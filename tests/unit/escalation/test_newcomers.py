@@ -3,44 +3,17 @@
 import datetime as dt
 from typing import Any
 
-import msgspec
 import pytest
 
 from hub.central.escalation.plan import Position, move
-from hub.central.site.directory import Directory
-from hub.central.site.model import Site
 from hub.domain.clock import UTC
+from tests.unit.escalation.makers import directory, document, shift
 
 MORNING = dt.datetime(2026, 11, 24, 7, 0, tzinfo=UTC)  # 08:00 in Oslo: the day's shift begins
 BY_CALL = ["sms", "voice"]
 
 
-def shift(zone: str, phone: str, start: str, end: str) -> dict[str, Any]:
-    return {"zone": zone, "role": "duty", "phone": phone, "days": "daily", "from": start, "to": end}
-
-
-ROTA = [
-    shift("nord-1", "desk", "08:00", "15:00"),
-    shift("nord-1", "duty-1", "15:00", "08:00"),
-    shift("nord-2", "duty-2", "00:00", "24:00"),
-]
-
-
-def directory(steps: list[dict[str, Any]], rota: list[dict[str, Any]]) -> Directory:
-    """nord-1 has a mobile by night and a landline by day, nord-2 a mobile always."""
-    document = {
-        "site": {"name": "test"},
-        "phones": [
-            {"id": "desk", "number": "+4700000011", "kind": "landline"},
-            {"id": "duty-1", "number": "+4700000012"},
-            {"id": "duty-2", "number": "+4700000022"},
-            {"id": "watch", "number": "+4700000091"},
-        ],
-        "zones": [{"id": "nord-1", "last_resort": "watch"}, {"id": "nord-2", "last_resort": "watch"}],
-        "rota": rota,
-        "plans": [{"class": "care", "steps": steps}],
-    }
-    return Directory(msgspec.convert(document, Site), 1)
+ROTA: list[dict[str, Any]] = document()["rota"]
 
 
 @pytest.mark.parametrize("order", ["all", "one-by-one"])
@@ -49,7 +22,7 @@ def test_whose_shift_has_begun_meanwhile_is_told_with_the_next_step(order: str) 
         {"roles": ["duty"], "order": order, "channels": BY_CALL},
         {"roles": ["nord-2:duty"]},
     ]
-    here = directory(steps, ROTA)
+    here = directory([{"class": "care", "steps": steps}])
     by_night = move(here, "nord-1", "care", 40, MORNING - dt.timedelta(seconds=30), Position(0, 0))
     told = {target.phone.number for target in by_night.targets}
     found = move(here, "nord-1", "care", 40, MORNING, Position(0, 1), told)
@@ -72,7 +45,7 @@ def test_one_by_one_whoever_comes_on_duty_is_told_in_place_of_the_second_of_the_
         {"roles": ["duty"], "order": "one-by-one", "between_s": 60, "channels": BY_CALL},
         {"roles": ["nord-2:duty"]},
     ]
-    here = directory(steps, rota)
+    here = directory([{"class": "care", "steps": steps}], rota=rota)
     found = move(here, "nord-1", "care", 40, MORNING, Position(0, 1), {"+4700000012"})
     assert (found.position, [target.phone.id for target in found.targets]) == (Position(0, 1), ["desk"])
 
@@ -85,6 +58,6 @@ def test_everybody_whose_shift_has_begun_is_told_and_each_once() -> None:
         {"roles": ["duty"], "channels": BY_CALL},
         {"roles": ["nord-2:duty"]},
     ]
-    here = directory(steps, [day, *ROTA[1:]])
+    here = directory([{"class": "care", "steps": steps}], rota=[day, *ROTA[1:]])
     found = move(here, "nord-1", "care", 40, MORNING, Position(0, 2), {"+4700000012"})
     assert [target.phone.id for target in found.targets] == ["duty-2", "desk", "watch"]

@@ -16,42 +16,12 @@ from hub.central.escalation.plan import (
     role_place,
     steps_of,
 )
-from hub.central.site.directory import Directory
 from hub.central.site.model import Phone, Site, Step
 from hub.domain.clock import UTC
+from tests.unit.escalation.makers import CARE, directory, document, shift
 
 NOON = dt.datetime(2026, 11, 24, 11, 0, tzinfo=UTC)
 NIGHT = dt.datetime(2026, 11, 24, 23, 0, tzinfo=UTC)
-CARE = [{"roles": ["duty"], "wait_s": 100}, {"roles": ["nord-2:duty"], "wait_s": 200}]
-
-
-def document(plans: list[dict[str, Any]] | None = None, **changes: object) -> dict[str, Any]:
-    """nord-1 has a mobile by night and a landline by day, nord-2 a mobile always."""
-    return {
-        "site": {"name": "test"},
-        "phones": [
-            {"id": "desk", "number": "+4700000011", "kind": "landline"},
-            {"id": "duty-1", "number": "+4700000012"},
-            {"id": "duty-2", "number": "+4700000022"},
-            {"id": "watch", "number": "+4700000091"},
-        ],
-        "zones": [{"id": "nord-1", "last_resort": "watch"}, {"id": "nord-2", "last_resort": "watch"}],
-        "rota": [
-            _shift("nord-1", "desk", "08:00", "15:00"),
-            _shift("nord-1", "duty-1", "15:00", "08:00"),
-            _shift("nord-2", "duty-2", "00:00", "24:00"),
-        ],
-        "plans": [{"class": "care", "steps": CARE}] if plans is None else plans,
-        **changes,
-    }
-
-
-def _shift(zone: str, phone: str, start: str, end: str) -> dict[str, Any]:
-    return {"zone": zone, "role": "duty", "phone": phone, "days": "daily", "from": start, "to": end}
-
-
-def directory(plans: list[dict[str, Any]] | None = None, **changes: object) -> Directory:
-    return Directory(msgspec.convert(document(plans, **changes), Site), 1)
 
 
 def site(plans: list[dict[str, Any]]) -> Site:
@@ -239,10 +209,10 @@ def test_one_by_one_whoever_cannot_be_reached_gives_way_at_once_and_the_step_kee
 def test_the_phones_of_a_role_are_told_at_once_or_in_their_order(
     order: str, expected: list[tuple[list[str], int]]
 ) -> None:
-    shift = _shift("nord-1", "", "00:00", "24:00") | {"phones": ["duty-2", "desk", "duty-1"]}
-    del shift["phone"]
+    both = shift("nord-1", "", "00:00", "24:00") | {"phones": ["duty-2", "desk", "duty-1"]}
+    del both["phone"]
     step = {"roles": ["duty"], "order": order, "channels": ["sms", "voice"]}
-    here = directory([{"class": "care", "steps": [step]}], rota=[shift])
+    here = directory([{"class": "care", "steps": [step]}], rota=[both])
     told, start = [], Position(0, 0)
     for _ in expected:
         found = move(here, "nord-1", "care", 40, NIGHT, start)
