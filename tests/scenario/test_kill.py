@@ -36,6 +36,7 @@ DISPENSERS = [f"disp-{number:02}" for number in range(1, 31)]
 RECORDS_EACH = 10  # 30 dispensers: 300 observations
 READINGS = ("dispense", "assist", "extra", "present")
 PENDANTS = [f"pendant-{number:02}" for number in range(1, 11)]
+LAST = "pendant-11"  # pressed when all else is over: once the centre has heard it, nothing is on its way behind it
 SPREAD_S = 7.0
 KILLS = 8
 SETTLED_WITHIN_S = 60.0
@@ -43,6 +44,7 @@ SETTLED_WITHIN_S = 60.0
 KEEPALIVE_S = 2
 SILENT_S = 6.0
 RESEND_S = 3.0
+HEARD = "select device_id from observations where kind in ('dispenser.jammed', 'alarm.pressed')"
 
 
 def runs() -> list[tuple[int, str]]:
@@ -60,7 +62,9 @@ def new_seed() -> int:
 def home() -> tuple[str, str]:
     """Return the home file and the site file."""
     dispensers = [layout.dispenser(name, f"r-{name[-2:]}") for name in DISPENSERS]
-    pendants = [layout.pendant(name, 0x100 + place, f"r-p{name[-2:]}") for place, name in enumerate(PENDANTS)]
+    pendants = [
+        layout.pendant(name, 0x100 + place, f"r-p{name[-2:]}") for place, name in enumerate([*PENDANTS, LAST])
+    ]
     devices = [*dispensers, *pendants]
     links = [layout.stick(), *(layout.line(name) for name in DISPENSERS)]
     return layout.home(devices), layout.site({HUB: links}, devices)
@@ -134,6 +138,11 @@ class Run:
             await asyncio.sleep(SILENT_S)
             way.resume()
 
+    async def heard_out(self) -> bool:
+        """Press the last pendant, and tell whether the centre has heard it, and so every press before it."""
+        await self._chain.home.do(LAST, "press")
+        return bool(self._chain.rows("select id from observations where device_id = ?", LAST))
+
     async def settled(self) -> bool:
         """Tell whether the dispensers were answered and the centre has stored what was accepted."""
         if len(self.records()) < len(DISPENSERS) * RECORDS_EACH or self.accepted - self.stored():
@@ -170,7 +179,7 @@ def lost_and_doubled(run: Run, chain: Chain, texts: list[dict[str, Any]]) -> dic
     alarms = Counter(
         device for _, kind, device, _, _ in incidents if kind in {"dispenser.jammed", "alarm.pressed"}
     )
-    heard = chain.rows("select device_id from observations where kind in ('dispenser.jammed', 'alarm.pressed')")
+    heard = chain.rows(HEARD)
     return {
         "records lost": sorted(wanted - set(records)),
         "records stored twice": sorted(key for key, count in records.items() if count > 1),
