@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from hub.central import app, presence, settings
+from hub.central.centre import Tx
 from hub.central.clockwork import LEASE
 from hub.central.incidents import desk as incident_desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import Event
+from hub.central.notify import attempts, outcome
 from hub.central.notify.outbox import SEND
 from hub.central.notify.pipeline import Sender
 from hub.central.notify.ways import Ways
@@ -20,10 +22,11 @@ from hub.central.site.apply import apply
 from hub.central.site.keeper import SiteKeeper
 from hub.central.site.load import load
 from hub.central.store import name as name_module
+from hub.central.store import tables
 from hub.central.store.clock import DatabaseClock
 from hub.central.store.engine import Store
 from hub.central.store.name import Name
-from hub.central.store.tables import attempts, due, hubs
+from hub.central.store.tables import due, hubs
 from hub.central.supervision import device_need
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
@@ -91,7 +94,7 @@ async def test_a_failure_that_comes_after_the_lease_moves_nothing(store_url: str
     await sent
     (row,) = await second.rows(due, due.c.kind == SEND)
     assert row.leased_by == "second"
-    states = {attempt.state: attempt.reason for attempt in await second.rows(attempts)}
+    states = {attempt.state: attempt.reason for attempt in await second.rows(tables.attempts)}
     assert states == {"queued": "", "undeliverable": "no answer"}
     for centre in (first, second):
         centre.store.close()
@@ -114,6 +117,36 @@ async def test_who_stood_still_after_reading_a_message_reads_it_again(
     provider = ObedientProvider()
     await sending(desk, provider).send(MESSAGE)
     assert provider.sent == []
+
+
+async def test_who_read_that_a_message_had_left_does_not_take_back_what_was_queued_since(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await pressed(store_url)
+    await first.centre.transact(lambda tx: outcome.sent(tx, MESSAGE, MESSAGE, "one", "ref-1"))
+    ways = Ways([ObedientProvider(), ObedientProvider("two")])
+    read, reported = second.store.read, iter([False])
+
+    def report(tx: Tx) -> None:
+        row, attempt = outcome.find(tx, MESSAGE), attempts.named(tx, "one", "ref-1", MESSAGE)
+        assert row is not None
+        assert attempt is not None
+        outcome.not_delivered(tx, row, attempt, "switched off", ways)
+
+    async def slow(work: Callable[[sa.Connection], object]) -> object:
+        found = await read(work)
+        if not next(reported, True):
+            await first.centre.transact(report)
+        return found
+
+    monkeypatch.setattr(second.store, "read", slow)
+    provider = ObedientProvider()
+    await sending(second, provider).send(MESSAGE)
+    assert provider.sent == []
+    assert [row.state for row in await first.rows(tables.attempts)] == ["undeliverable", "queued"]
+    assert [row.leased_by for row in await first.rows(due, due.c.kind == SEND)] == ["first"]
+    for centre in (first, second):
+        centre.store.close()
 
 
 async def test_a_new_site_is_taken_up_by_each_centre_and_so_is_what_is_silent(store_url: str) -> None:

@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -44,6 +44,7 @@ _FRESH = dt.timedelta(seconds=2)
 _LINK_S = 2.0
 
 Hooks = Callable[[str], str]
+T = TypeVar("T")
 
 
 class Sender:
@@ -141,10 +142,12 @@ class Sender:
         if draft is None:
             await self._note(lambda tx: clockwork.unschedule(tx, SEND, str(message_id)))
             return
-        verdict = held(draft, self.ways.channels)
-        if verdict is not None:
-            log.info("message %d is held back: %s", message_id, verdict.reason)
-            await self._note(lambda tx: _hold(tx, message_id, verdict))
+        if held(draft, self.ways.channels) is not None:
+            verdict = await self._note(lambda tx: _hold(tx, message_id, self.ways.channels))
+            if verdict is None:  # something has changed since it was read
+                await self._attempt(message_id, token)
+            else:
+                log.info("message %d is held back: %s", message_id, verdict.reason)
             return
         if not ours:
             # It waited for its turn until the lease was short, or another centre has overtaken this one.
@@ -227,23 +230,32 @@ class Sender:
         log.warning("provider %s %s", provider.name, said)
         self._centre.bulletin.announce(News("provider", provider.name))
 
-    async def _note(self, work: Callable[[Tx], None]) -> None:
+    async def _note(self, work: Callable[[Tx], T]) -> T:
         """Keep what happened, as long as it takes: the provider cannot be asked again."""
         while True:
             try:
-                await self._centre.transact(work, urgent=True)
+                return await self._centre.transact(work, urgent=True)
             except TransientError as error:
                 log.warning("what became of a message cannot be noted yet: %s", error)
                 await asyncio.sleep(_NOTE_AGAIN_S)
-            else:
-                return
 
 
-def _hold(tx: Tx, message_id: int, verdict: Held) -> None:
+def _hold(tx: Tx, message_id: int, channels: Collection[str]) -> Held | None:
+    """Note why a message does not leave, as it stands in this transaction; return ``None`` when it may after all.
+
+    The provider's report of a failure may have queued an attempt since the message was read, which must not be
+    taken back.
+    """
+    outcome.find(tx, message_id)
+    draft = _load(tx.connection, message_id)
+    verdict = None if draft is None else held(draft, channels)
+    if verdict is None:
+        return None
     if verdict.state is MessageState.UNDELIVERABLE:
         outcome.undeliverable(tx, message_id, verdict.reason)
     else:
         outcome.cancelled(tx, message_id, verdict.state, verdict.reason)
+    return verdict
 
 
 def _draft() -> sa.Select[Any]:
