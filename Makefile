@@ -30,7 +30,7 @@ test:
 prove:
 	@scripts/install-servers
 	@scripts/install test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow $(ARGS)
 
 simulate:
 	@scripts/install test
