@@ -2,13 +2,10 @@
 
 import logging
 
-import sqlalchemy as sa
-
 from hub.central.auth import Session, audit
 from hub.central.centre import Centre, Tx
-from hub.central.incidents import desk
+from hub.central.incidents import desk, record
 from hub.central.incidents.lifecycle import Cause, Event, Outcome, State
-from hub.central.store import tables
 from hub.domain.errors import RefusedError, TransientError
 
 log = logging.getLogger(__name__)
@@ -46,7 +43,7 @@ async def act(
     outcome, cause = ending or (None, None)
 
     def work(tx: Tx) -> State:
-        if event is Event.CLOSE and presses is not None and presses < _presses(tx, number):
+        if event is Event.CLOSE and presses is not None and presses < record.get(tx, number).presses:
             raise PressedMeanwhileError(f"incident {number} was reported again meanwhile; look at it first")
         state = desk.act(tx, number, event, session.actor, outcome=outcome, cause=cause, note=note)
         audit.note(tx.connection, tx.now, session.actor, f"incident.{event}", f"incident:{number}")
@@ -63,8 +60,3 @@ async def seen(centre: Centre, session: Session, action: str, subject: str) -> N
         )
     except TransientError as error:
         log.error("audit trail: %s %s %s not stored: %s", session.actor, action, subject, error)  # noqa: TRY400 - no traceback needed
-
-
-def _presses(tx: Tx, number: int) -> int:
-    query = sa.select(tables.incidents.c.presses).where(tables.incidents.c.id == number)
-    return tx.connection.scalar(query) or 0

@@ -1,0 +1,81 @@
+"""Two transactions at once on PostgreSQL: the other one waits, and then goes by what was done."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from hub.central import ingest
+from hub.central.api import acts
+from hub.central.auth import Session
+from hub.central.centre import Tx
+from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.ingest import Parcel
+from hub.domain.codes import Kind
+from tests.fakes.centre import RULES, DeskCentre
+from tests.fakes.postgres import Postgres
+
+_WAITING = sa.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+_PATIENCE_S = 8.0
+_LOOK_S = 0.01
+
+
+class Two:
+    """Two centres on one store, of which the test lets one stand still in a transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.first = DeskCentre(url, owner="first")
+        self.second = DeskCentre(url, self.first.clock, owner="second")
+
+    @asynccontextmanager
+    async def under_way(self, work: Callable[[Tx], object]) -> AsyncIterator[None]:
+        """Let the first one do something, and commit it when another transaction waits for it."""
+        done = threading.Event()
+
+        def paused(tx: Tx) -> None:
+            work(tx)
+            done.set()
+            self._until_awaited()
+
+        held = asyncio.create_task(self.first.centre.transact(paused))
+        await asyncio.to_thread(done.wait, _PATIENCE_S)
+        yield
+        await held
+
+    def _until_awaited(self) -> None:
+        for _ in range(round(_PATIENCE_S / _LOOK_S)):
+            if self.first.store.read_now(lambda connection: connection.scalar(_WAITING)):
+                return
+            time.sleep(_LOOK_S)
+        raise AssertionError("nobody waits for it")
+
+
+@pytest.fixture
+async def two(postgres: Postgres) -> AsyncIterator[Two]:
+    both = Two(postgres.new_database())
+    yield both
+    for centre in (both.first, both.second):
+        centre.store.close()
+
+
+def press(desk: DeskCentre, device: str = "pendant-1", kind: Kind = Kind.ALARM_PRESSED) -> Callable[[Tx], None]:
+    """Return the work of keeping an observation."""
+    parcel = Parcel("wt/1/h-1/up/alarm", "h-1", [desk.event(device, kind)], [])
+    return lambda tx: ingest.keep(tx, [parcel], RULES)
+
+
+async def test_who_closes_an_incident_has_seen_what_is_being_added_to_it(two: Two) -> None:
+    await two.first.centre.transact(press(two.first))
+    session = Session("nurse", "", two.first.clock.at)
+    ending = (Outcome.NO_HELP_NEEDED, Cause.MISTAKE)
+    async with two.under_way(press(two.first)):
+        with pytest.raises(acts.PressedMeanwhileError):
+            await acts.act(two.second.centre, session, 1, Event.CLOSE, ending=ending, presses=1)
+    (incident,) = await two.first.incidents()
+    assert (incident.state, incident.presses) == ("alerting", 2)
