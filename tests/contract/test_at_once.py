@@ -1,6 +1,7 @@
 """Two transactions at once on PostgreSQL: the other one waits, and then goes by what was done."""
 
 import asyncio
+import datetime as dt
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -15,9 +16,17 @@ from hub.central.auth import Session
 from hub.central.centre import Tx
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.ingest import Parcel
+from hub.central.notify import outcome, receipts
+from hub.central.notify.attempts import SEND
+from hub.central.notify.channels.base import ReceiptStatus, Report
+from hub.central.notify.ways import Ways
+from hub.central.store import tables
+from hub.central.store.tables import due
+from hub.domain.clock import UTC
 from hub.domain.codes import Kind
 from tests.fakes.centre import RULES, DeskCentre
 from tests.fakes.postgres import Postgres
+from tests.fakes.ward import ObedientProvider
 
 _WAITING = sa.text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -47,6 +56,11 @@ class Two:
         await asyncio.to_thread(done.wait, _PATIENCE_S)
         yield
         await held
+
+    async def attempts(self) -> list[tuple[str | None, str]]:
+        """Return by which provider each attempt was made, and where it stands."""
+        rows = sorted(await self.first.rows(tables.attempts), key=lambda row: row.id)
+        return [(row.provider, row.state) for row in rows]
 
     def _until_awaited(self) -> None:
         for _ in range(round(_PATIENCE_S / _LOOK_S)):
@@ -79,3 +93,30 @@ async def test_who_closes_an_incident_has_seen_what_is_being_added_to_it(two: Tw
             await acts.act(two.second.centre, session, 1, Event.CLOSE, ending=ending, presses=1)
     (incident,) = await two.first.incidents()
     assert (incident.state, incident.presses) == ("alerting", 2)
+
+
+def _report(ways: Ways) -> Callable[[Tx], None]:
+    """Return the work of taking the provider's word that the first message will never arrive."""
+    (provider,) = [one for one in ways if one.name == "one"]
+    at = dt.datetime(2026, 1, 1, tzinfo=UTC)
+    failed = Report(provider_ref="ref-1", status=ReceiptStatus.FAILED, at=at, message_id=1, reason="switched off")
+    return lambda tx: receipts.reported(tx, provider, failed, ways)
+
+
+async def test_a_failure_that_is_reported_while_the_sending_is_noted_lets_the_next_provider_try(two: Two) -> None:
+    await two.first.centre.transact(press(two.first))
+    ways = Ways([ObedientProvider(), ObedientProvider("two")])
+    async with two.under_way(lambda tx: outcome.sent(tx, 1, 1, "one", "ref-1")):
+        await two.second.centre.transact(_report(ways))
+    assert await two.attempts() == [("one", "undeliverable"), (None, "queued")]
+    assert len(await two.first.rows(due, due.c.kind == SEND)) == 1
+
+
+async def test_a_failure_that_is_reported_twice_at_once_is_one(two: Two) -> None:
+    await two.first.centre.transact(press(two.first))
+    await two.first.centre.transact(lambda tx: outcome.sent(tx, 1, 1, "one", "ref-1"))
+    ways = Ways([ObedientProvider(), ObedientProvider("two")])
+    async with two.under_way(_report(ways)):
+        await two.second.centre.transact(_report(ways))
+    assert await two.attempts() == [("one", "undeliverable"), (None, "queued")]
+    assert [row.leased_by for row in await two.first.rows(due, due.c.kind == SEND)] == ["first"]

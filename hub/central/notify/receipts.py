@@ -26,17 +26,27 @@ def reported(tx: Tx, provider: Provider, report: Report, ways: Ways) -> None:
         TransientError: It is too early to tell which attempt failed; the provider is to report again.
         RefusedError: There is no such message.
     """
-    attempt = attempts.named(tx, provider.name, report.provider_ref, report.message_id)
-    message_id = report.message_id if attempt is None else attempt.message_id
-    row = None if message_id is None else outcome.find(tx, message_id)
-    if row is None or row.channel != provider.channel:
-        raise RefusedError(f"no message that {provider.name} carries is called {report.provider_ref!r}")
+    row = _message(tx, provider, report)
+    # Named only now that the message is locked: its sending, or the same report, was perhaps just being noted.
+    attempt = attempts.named(tx, provider.name, report.provider_ref, row.id)
     if report.status in _ARRIVED:
         number = attempt.id if attempt is not None else _unnamed(tx, row.id, provider.name)
         named = {"provider": provider.name, "provider_ref": report.provider_ref}
         outcome.arrived(tx, row, number, _ARRIVED[report.status], report.at, **named)
     elif report.status is ReceiptStatus.FAILED:
         _failed(tx, row, attempt, provider.name, report, ways)
+
+
+def _message(tx: Tx, provider: Provider, report: Report) -> sa.Row[Any]:
+    """Return the message that a report means, locked for this transaction."""
+    message_id = report.message_id
+    if message_id is None:
+        attempt = attempts.named(tx, provider.name, report.provider_ref, None)
+        message_id = None if attempt is None else attempt.message_id
+    row = None if message_id is None else outcome.find(tx, message_id)
+    if row is None or row.channel != provider.channel:
+        raise RefusedError(f"no message that {provider.name} carries is called {report.provider_ref!r}")
+    return row
 
 
 def overdue(tx: Tx, message_id: int, ways: Ways) -> None:
