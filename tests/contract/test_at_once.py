@@ -16,6 +16,7 @@ from hub.central.auth import Session
 from hub.central.centre import Tx
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.ingest import Parcel
+from hub.central.maintenance import service as maintenance
 from hub.central.notify import outcome, receipts
 from hub.central.notify.attempts import SEND
 from hub.central.notify.channels.base import ReceiptStatus, Report
@@ -120,3 +121,13 @@ async def test_a_failure_that_is_reported_twice_at_once_is_one(two: Two) -> None
         await two.second.centre.transact(_report(ways))
     assert await two.attempts() == [("one", "undeliverable"), (None, "queued")]
     assert [row.leased_by for row in await two.first.rows(due, due.c.kind == SEND)] == ["first"]
+
+
+async def test_a_fault_that_comes_as_its_maintenance_ends_is_raised(two: Two) -> None:
+    until = two.first.clock.at + dt.timedelta(hours=1)
+    await two.first.centre.transact(
+        lambda tx: maintenance.add(tx, "device", "door-1", "new battery", "user:x", until=until)
+    )
+    async with two.under_way(lambda tx: maintenance.end(tx, 1, "user:x")):
+        await two.second.centre.transact(press(two.second, "door-1", Kind.BATTERY_LOW))
+    assert [row.kind for row in await two.first.incidents()] == [Kind.BATTERY_LOW]

@@ -51,13 +51,14 @@ def decide(tx: Tx, finding: "Finding") -> Verdict:
     row = _covering(tx, finding)
     if row is None:
         return Verdict(finding)
-    if finding.incident_class == "technical":
-        _hold(tx, row, finding)
-        return Verdict(None)
     said = f"{row.kind} {row.subject} is under maintenance {row.id}: {row.reason}"
-    if not is_broken(row.kind, row.reason) or finding.kind in _ALWAYS:
+    technical = finding.incident_class == "technical"
+    if not technical and (not is_broken(row.kind, row.reason) or finding.kind in _ALWAYS):
         return Verdict(finding, said)
-    _hold(tx, row, finding)
+    if not _hold(tx, row, finding):
+        return decide(tx, finding)
+    if technical:
+        return Verdict(None)
     fault = msgspec.structs.replace(
         finding,
         incident_class="technical",
@@ -94,7 +95,15 @@ def is_broken(kind: str, reason: str) -> bool:
     return kind == "device" and reason.casefold().partition(":")[0].strip() == BROKEN
 
 
-def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> None:
+def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> bool:
+    """Keep a finding; ``False``: its maintenance has ended since it was read, and has raised what it held.
+
+    It is counted first: that waits for whoever is just ending it, or lets them wait.
+    """
+    lasting = (maintenances.c.id == row.id) & maintenances.c.ended_at.is_(None)
+    counted = maintenances.update().where(lasting).values(held=maintenances.c.held + 1)
+    if not tx.connection.execute(counted).rowcount:
+        return False
     kept = {
         "maintenance_id": row.id,
         "at": tx.now.utc,
@@ -102,6 +111,4 @@ def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> None:
         "finding": msgspec.json.encode(finding).decode(),
     }
     tx.connection.execute(sql.insert(tx.connection, held_findings).on_conflict_do_nothing(), kept)
-    tx.connection.execute(
-        maintenances.update().where(maintenances.c.id == row.id).values(held=maintenances.c.held + 1)
-    )
+    return True
