@@ -81,7 +81,7 @@ async def two(postgres: Postgres) -> AsyncIterator[Two]:
 
 def press(desk: DeskCentre, device: str = "pendant-1", kind: Kind = Kind.ALARM_PRESSED) -> Callable[[Tx], None]:
     """Return the work of keeping an observation."""
-    parcel = Parcel("wt/1/h-1/up/alarm", "h-1", [desk.event(device, kind)], [])
+    parcel = Parcel("wt/1/h-1/up/alarm", "h-1", [desk.event(device, kind, epoch=f"of-{desk.centre.owner}")], [])
     return lambda tx: ingest.keep(tx, [parcel], RULES)
 
 
@@ -131,3 +131,11 @@ async def test_a_fault_that_comes_as_its_maintenance_ends_is_raised(two: Two) ->
     async with two.under_way(lambda tx: maintenance.end(tx, 1, "user:x")):
         await two.second.centre.transact(press(two.second, "door-1", Kind.BATTERY_LOW))
     assert [row.kind for row in await two.first.incidents()] == [Kind.BATTERY_LOW]
+
+
+async def test_two_alarms_of_one_need_at_once_are_one_incident(two: Two) -> None:
+    async with two.under_way(press(two.first)):
+        await two.second.centre.transact(press(two.second))
+    (incident,) = await two.first.incidents()
+    assert (incident.presses, len(await two.first.rows(tables.incident_observations))) == (2, 2)
+    assert len(await two.first.told(1)) == 1

@@ -11,6 +11,7 @@ from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Cause, Event, Outcome, State, after
 from hub.central.maintenance import holding
 from hub.central.notify import fyi, taker
+from hub.central.store import sql
 from hub.central.store.tables import incidents
 from hub.central.texts import Because
 from hub.domain.codes import Kind
@@ -19,7 +20,9 @@ from hub.domain.errors import RefusedError
 CENTRE = "centre"
 
 # Made once: to make a statement takes longer than to ask it.
-_OPEN = incidents.insert().returning(*incidents.c)
+_OPEN = sql.spelt(
+    lambda insert: insert(incidents).on_conflict_do_nothing(index_elements=["open_key"]).returning(*incidents.c)
+)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +75,14 @@ def raise_incident(tx: Tx, finding: Finding) -> int:
     verdict = holding.decide(tx, finding)
     if verdict.finding is None:
         return 0
-    existing = record.open_for(tx, verdict.finding.need)
-    if existing is None:
-        number = _open(tx, verdict.finding)
-    else:
-        number = int(existing.id)
-        _add(tx, existing, verdict.finding)
+    number = None
+    while number is None:
+        existing = record.open_for(tx, verdict.finding.need)
+        if existing is None:
+            number = _open(tx, verdict.finding)
+        else:
+            number = int(existing.id)
+            _add(tx, existing, verdict.finding)
     if verdict.said:
         record.note(tx, number, "maintenance", CENTRE, verdict.said)
     return number
@@ -144,9 +149,10 @@ def add_note(tx: Tx, need: str, detail: str, observation_id: int | None = None) 
     return True
 
 
-def _open(tx: Tx, finding: Finding) -> int:
+def _open(tx: Tx, finding: Finding) -> int | None:
+    """Open an incident; ``None``: another centre has just opened one for the same need."""
     row = tx.connection.execute(
-        _OPEN,
+        _OPEN[tx.connection.dialect.name],
         {
             "incident_class": finding.incident_class,
             "kind": finding.kind,
@@ -172,7 +178,9 @@ def _open(tx: Tx, finding: Finding) -> int:
             "test_id": finding.test_id,
             "test_phone": finding.test_phone,
         },
-    ).one()
+    ).one_or_none()
+    if row is None:
+        return None
     record.link(tx, row.id, finding.observation_id)
     record.note(tx, row.id, "opened", CENTRE, finding.reason)
     if finding.incident_class == "care" and not finding.test:
