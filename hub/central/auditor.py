@@ -137,6 +137,8 @@ class Auditor:
         effects = Effects()
 
         def run(connection: sa.Connection) -> None:
+            nonlocal effects
+            effects = Effects()
             centre = self._centre
             work(Tx(connection, centre.site, self._clock.now(), centre.owner, effects))
 

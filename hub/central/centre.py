@@ -76,6 +76,10 @@ class Centre:
     async def transact(self, work: Callable[[Tx], T], *, urgent: bool = False) -> T:
         """Run ``work`` in one transaction; when it is committed, let its effects follow.
 
+        Args:
+            work: What to do; it may be begun anew.
+            urgent: It goes before what is not.
+
         Raises:
             TransientError: The store could not be reached; nothing was kept and nothing follows.
             HubError: What ``work`` raised; nothing was kept.
@@ -83,6 +87,8 @@ class Centre:
         effects = Effects()
 
         def run(connection: sa.Connection) -> T:
+            nonlocal effects
+            effects = Effects()  # of this try alone
             return work(Tx(connection, self.site, self.clock.now(), self.owner, effects))
 
         result = await self.store.write(run, urgent=urgent)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -14,6 +15,10 @@ from hub.central import ingest
 from hub.central.api import acts
 from hub.central.auth import Session
 from hub.central.centre import Tx
+from hub.central.clockwork import Due
+from hub.central.escalation import engine
+from hub.central.incidents import desk as incident_desk
+from hub.central.incidents import record
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.ingest import Parcel
 from hub.central.maintenance import service as maintenance
@@ -25,6 +30,7 @@ from hub.central.store import tables
 from hub.central.store.tables import due
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind
+from hub.domain.errors import TransientError
 from tests.fakes.centre import RULES, DeskCentre
 from tests.fakes.postgres import Postgres
 from tests.fakes.ward import ObedientProvider
@@ -51,7 +57,7 @@ class Two:
         def paused(tx: Tx) -> None:
             work(tx)
             done.set()
-            self._until_awaited()
+            self.until_awaited()
 
         held = asyncio.create_task(self.first.centre.transact(paused))
         await asyncio.to_thread(done.wait, _PATIENCE_S)
@@ -63,7 +69,8 @@ class Two:
         rows = sorted(await self.first.rows(tables.attempts), key=lambda row: row.id)
         return [(row.provider, row.state) for row in rows]
 
-    def _until_awaited(self) -> None:
+    def until_awaited(self) -> None:
+        """Wait until a transaction waits for what another one does."""
         for _ in range(round(_PATIENCE_S / _LOOK_S)):
             if self.first.store.read_now(lambda connection: connection.scalar(_WAITING)):
                 return
@@ -139,3 +146,46 @@ async def test_two_alarms_of_one_need_at_once_are_one_incident(two: Two) -> None
     (incident,) = await two.first.incidents()
     assert (incident.presses, len(await two.first.rows(tables.incident_observations))) == (2, 2)
     assert len(await two.first.told(1)) == 1
+
+
+async def test_who_takes_an_incident_as_its_next_step_is_due_has_taken_it(two: Two) -> None:
+    await two.first.centre.transact(press(two.first))
+    two.first.clock.go_on(180)
+    locked, taken_up = threading.Event(), threading.Event()
+
+    def step(tx: Tx, subject: str) -> None:
+        taken_up.set()
+        locked.wait(_PATIENCE_S)
+        two.until_awaited()
+        engine.step_due(tx, subject)
+
+    def take(tx: Tx) -> None:
+        record.get(tx, 1)
+        locked.set()
+        taken_up.wait(_PATIENCE_S)
+        incident_desk.act(tx, 1, Event.ACKNOWLEDGE, "sms:nord-1-duty")
+
+    two.first.clockwork._handlers = {engine.STEP: step}
+    round_ = asyncio.create_task(two.first.clockwork._do(Due(engine.STEP, "1", 0)))
+    await two.second.centre.transact(take)
+    await round_
+    (incident,) = await two.first.incidents()
+    assert (incident.state, incident.taken_by) == ("acknowledged", "sms:nord-1-duty")
+    assert (await two.first.next_action(1)).kind == engine.DEADLINE
+
+
+async def test_what_was_begun_anew_has_its_effects_once(two: Two) -> None:
+    tries = iter([True, True, True])
+    sent: list[int] = []
+    two.first.centre.follow(lambda effects: sent.extend(effects.outgoing))
+
+    def meets(tx: Tx) -> None:
+        press(two.first)(tx)
+        if next(tries, False):
+            raise sa.exc.OperationalError("", {}, psycopg.errors.DeadlockDetected())
+
+    await two.first.centre.transact(meets)
+    assert len(sent) == 1
+    tries = iter([True] * 4)
+    with pytest.raises(TransientError):
+        await two.first.centre.transact(meets)

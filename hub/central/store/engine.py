@@ -29,6 +29,9 @@ _READERS = 4
 _POSTGRESQL_WRITERS = 4
 _FULL = 2
 _STOOD_STILL = "25P03"
+_DEADLOCK = "40P01"
+# Each try that meets another one costs the second after which PostgreSQL looks for it.
+_TRIES = 4
 
 
 class Store:
@@ -65,6 +68,10 @@ class Store:
     async def write(self, work: Callable[[sa.Connection], T], *, urgent: bool = False) -> T:
         """Run ``work`` in one transaction and return what it returned once that is committed.
 
+        Args:
+            work: What to do; it may be begun anew.
+            urgent: It goes before what is not.
+
         Raises:
             TransientError: The database could not be reached or had no room; nothing was kept.
         """
@@ -83,8 +90,22 @@ class Store:
         return await asyncio.wrap_future(self._readers.submit(self.read_now, work, report=report))
 
     def write_now(self, work: Callable[[sa.Connection], T]) -> T:
-        """Do :meth:`write` in the calling thread, for commands."""
-        with transient(), self._engine.connect() as connection:
+        """Do :meth:`write` in the calling thread, for commands.
+
+        Of two that wait for each other PostgreSQL ends one. That one has kept nothing, and is begun anew.
+        """
+        with transient():
+            for _ in range(_TRIES - 1):
+                try:
+                    return self._write(work)
+                except sa.exc.OperationalError as error:
+                    if getattr(error.orig, "sqlstate", "") != _DEADLOCK:
+                        raise
+                    log.warning("store: a transaction gave way to another one and is begun anew")
+            return self._write(work)
+
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        with self._engine.connect() as connection:
             self._begin(connection, "BEGIN IMMEDIATE")
             result = work(connection)
             connection.commit()
