@@ -171,9 +171,9 @@ def phones_unreachable(tx: Tx, zone: str) -> None:
 
 def _resume(tx: Tx, number: int) -> None:
     """Let a forgotten incident alert again, and tell that it was forgotten."""
-    if number not in engine.unattended(tx.connection):
-        return
     incident = record.get(tx, number)
+    if number not in engine.unattended(tx.connection):  # another centre's auditor has found it, too
+        return
     desk.raise_incident(
         tx,
         Finding(

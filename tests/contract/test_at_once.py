@@ -11,8 +11,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from hub.central import ingest
+from hub.central import clockwork, ingest
 from hub.central.api import acts
+from hub.central.auditor import _resume
 from hub.central.auth import Session
 from hub.central.centre import Tx
 from hub.central.clockwork import Due
@@ -189,3 +190,12 @@ async def test_what_was_begun_anew_has_its_effects_once(two: Two) -> None:
     tries = iter([True] * 4)
     with pytest.raises(TransientError):
         await two.first.centre.transact(meets)
+
+
+async def test_a_forgotten_incident_that_two_auditors_find_alerts_again_once(two: Two) -> None:
+    await two.first.centre.transact(press(two.first))
+    await two.first.centre.transact(lambda tx: clockwork.unschedule(tx, engine.STEP, "1"))
+    async with two.under_way(lambda tx: _resume(tx, 1)):
+        await two.second.centre.transact(lambda tx: _resume(tx, 1))
+    assert (await two.first.story(1)).count("alerts_again") == 1
+    assert len(await two.first.told(1)) == 2
