@@ -5,7 +5,7 @@ off the list, and when all are back it clears itself. One hub alone stays an inc
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -65,7 +65,9 @@ def fell_silent(tx: Tx, hub_id: str, last_seen_at: dt.datetime, silent: dt.timed
     near = hubs.c.last_seen_at.between(last_seen_at - window, last_seen_at + window)
     gone = hubs.c.last_seen_at <= tx.now.utc - silent
     query = sa.select(hubs.c.hub_id, hubs.c.last_seen_at).where(near, gone)
-    rows = tx.connection.execute(query.order_by(hubs.c.last_seen_at, hubs.c.hub_id)).all()
+    # Locked, by name as everywhere: of hubs that fall silent at once one after the other is decided about.
+    found = tx.connection.execute(query.order_by(hubs.c.hub_id).with_for_update()).all()
+    rows = sorted(found, key=lambda row: (row.last_seen_at, row.hub_id))
     together = {row.hub_id: row.last_seen_at for row in rows if row.hub_id in tx.site.hubs}
     together = {name: at for name, at in together.items() if name not in held} | {hub_id: last_seen_at}
     number = _incident_of(tx, together)
@@ -153,15 +155,19 @@ def _list(tx: Tx, number: int, more: dict[str, dt.datetime]) -> None:
         desk.clear(tx, need, f"incident {number} speaks for all of them")
 
 
-def _incident_of(tx: Tx, names: Iterable[str]) -> int | None:
+def _incident_of(tx: Tx, names: Collection[str]) -> int | None:
+    """Return the open incident that speaks for any of these hubs, locked: somebody may just be closing it."""
     query = (
         sa.select(outages.c.incident_id)
         .join(incidents, incidents.c.id == outages.c.incident_id)
-        .where(outages.c.hub_id.in_(list(names)), incidents.c.state != State.CLOSED)
+        .where(outages.c.hub_id.in_(names), incidents.c.state != State.CLOSED)
         .order_by(outages.c.incident_id)
         .limit(1)
     )
-    return tx.connection.scalar(query)
+    number: int | None = tx.connection.scalar(query)
+    if number is not None and record.get(tx, number).state == State.CLOSED:
+        return _incident_of(tx, names)
+    return number
 
 
 def _hubs_of(tx: Tx, number: int) -> list[str]:

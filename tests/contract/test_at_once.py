@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 
-from hub.central import clockwork, ingest
+from hub.central import clockwork, ingest, network, presence
 from hub.central.api import acts
 from hub.central.auditor import _resume
 from hub.central.auth import Session
@@ -34,8 +35,12 @@ from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
 from tests.fakes.centre import RULES, DeskCentre
 from tests.fakes.postgres import Postgres
+from tests.fakes.site import SITE
 from tests.fakes.ward import ObedientProvider
 
+HUBS = ["h-1", "h-2", "h-3", "h-4"]
+DOCUMENT = SITE + "".join(f'\n[[hubs]]\nid = "{name}"\nzone = "nord-1"\n' for name in HUBS[1:])
+SILENT = dt.timedelta(seconds=90)
 _WAITING = sa.text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
@@ -47,7 +52,7 @@ class Two:
     """Two centres on one store, of which the test lets one stand still in a transaction."""
 
     def __init__(self, url: str) -> None:
-        self.first = DeskCentre(url, owner="first")
+        self.first = DeskCentre(url, owner="first", document=DOCUMENT)
         self.second = DeskCentre(url, self.first.clock, owner="second")
 
     @asynccontextmanager
@@ -199,3 +204,35 @@ async def test_a_forgotten_incident_that_two_auditors_find_alerts_again_once(two
         await two.second.centre.transact(lambda tx: _resume(tx, 1))
     assert (await two.first.story(1)).count("alerts_again") == 1
     assert len(await two.first.told(1)) == 2
+
+
+async def last_heard(desk: DeskCentre, *names: str) -> dt.datetime:
+    """Let hubs be heard now, for the last time."""
+    for name in names:
+        desk.presence.heard_hub(name, desk.clock.at)
+    news = desk.presence.take()
+    await desk.store.write(lambda connection: presence.write(connection, news))
+    return desk.clock.at
+
+
+async def test_a_silent_hub_joins_no_incident_that_is_being_closed(two: Two) -> None:
+    at = await last_heard(two.first, *HUBS)
+    two.first.clock.go_on(90)
+    await two.first.centre.transact(lambda tx: network.fell_silent(tx, "h-1", at, SILENT, {"h-4"}))
+    close = partial(incident_desk.act, event=Event.CLOSE, outcome=Outcome.REPAIRED, cause=Cause.TECHNICAL)
+    async with two.under_way(lambda tx: close(tx, 1, actor="user:x")):
+        await two.second.centre.transact(lambda tx: network.fell_silent(tx, "h-4", at, SILENT, set()))
+    assert await two.second.centre.transact(lambda tx: network.spoken_for(tx, "h-4"))
+
+
+async def test_a_hub_that_is_reported_alone_as_many_are_found_silent_is_one_of_them(two: Two) -> None:
+    at = await last_heard(two.first, "h-1", "h-2")
+    two.first.clock.go_on(0.5)
+    await last_heard(two.first, "h-3")
+    two.first.presence.listening_since = at
+    two.first.clock.go_on(89.5)
+    async with two.under_way(lambda tx: two.first.supervision.hub_due(tx, "h-1")):
+        two.first.clock.go_on(0.5)
+        await two.second.centre.transact(lambda tx: network.fell_silent(tx, "h-2", at, SILENT, set()))
+    rows = await two.first.incidents()
+    assert [(row.kind, row.state) for row in rows] == [(Kind.HUB_LOST, "closed"), (Kind.NETWORK_LOST, "alerting")]
