@@ -239,6 +239,7 @@ async def _write_presence(centre: Centre, heard: Presence) -> None:
         try:
             await centre.transact(partial(_keep_presence, news=news, shown=heard.visible(news, silent)))
         except TransientError as error:
+            heard.give_back(news)
             log.warning("presence waits: %s", error)
 
 

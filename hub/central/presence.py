@@ -97,6 +97,11 @@ class Presence:
         self._hubs, self._devices = {}, {}
         return taken
 
+    def give_back(self, taken: tuple[News, News]) -> None:
+        """Take back what could not be written, for the next time: perhaps no other centre has heard it."""
+        for waiting, news in zip((self._hubs, self._devices), taken, strict=True):
+            waiting.update({name: old | waiting.get(name, {}) for name, old in news.items()})
+
     def visible(self, taken: tuple[News, News], silent: dt.timedelta) -> list[bulletin.News]:
         """Return which hubs and devices have changed for whoever looks at them.
 

@@ -192,6 +192,32 @@ async def test_old_news_of_a_frozen_centre_makes_nobody_silent(store_url: str) -
     desk.store.close()
 
 
+async def test_what_was_heard_while_the_store_was_away_is_written_when_it_is_back(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = DeskCentre(store_url, owner="first")
+    at = first.clock.at
+    first.presence.heard_device("pendant-1", at, "device.alive", 80, -60)
+    transact, away, written = first.centre.transact, iter([True]), asyncio.Event()
+
+    async def failing(work: Callable[[Tx], object]) -> object:
+        if next(away, False):
+            first.presence.heard_device("pendant-1", at + dt.timedelta(seconds=1), "device.alive", None, -70)
+            raise TransientError("the store is away")
+        done = await transact(work)
+        written.set()
+        return done
+
+    monkeypatch.setattr(first.centre, "transact", failing)
+    monkeypatch.setattr(app, "_PRESENCE_S", 0.01)
+    writing = asyncio.create_task(app._write_presence(first.centre, first.presence))
+    await asyncio.wait_for(written.wait(), 10)
+    writing.cancel()
+    (row,) = await first.rows(tables.devices, tables.devices.c.device_id == "pendant-1")
+    assert (row.last_seen_at, row.battery_pct, row.rssi_dbm) == (at + dt.timedelta(seconds=1), 80, -70)
+    first.store.close()
+
+
 def test_postgresql_tells_the_time_of_every_transaction(postgres: Postgres) -> None:
     store = Store(postgres.new_database())
     clock = DatabaseClock(wall=lambda: 0.0, mono=store.clock._mono)
