@@ -8,7 +8,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import msgspec
 
@@ -109,6 +109,7 @@ class Listener:
         self._supervision = supervision
         self._rules = rules
         self._tasks: set[asyncio.Task[None]] = set()
+        self._saying = asyncio.Lock()
         self.connected_again = asyncio.Event()
         self.alarms = self._lane(
             settings, "alarm", [(topics.every_hub(Channel.UP_ALARM, share), 1)], _ALARMS_UNDERWAY
@@ -265,38 +266,44 @@ class Listener:
 
     def _connection_changed(self) -> None:
         hearing = self.alarms.link.connected and self.readings.link.connected
-        owner = self._centre.owner
-        if hearing and self._presence.listening_since is None:
-            self._presence.listening_since = self._centre.clock.now().utc
+        if hearing == (self._presence.listening_since is not None):
+            return
+        self._presence.listening_since = self._centre.clock.now().utc if hearing else None
+        if hearing:
             self.connected_again.set()
-            self._later(lambda tx: _hearing(tx, owner))
-        elif not hearing and self._presence.listening_since is not None:
-            self._presence.listening_since = None
-            self._later(lambda tx: _deaf(tx, owner))
+        self._begin(self._say_hearing())
+
+    async def _say_hearing(self) -> None:
+        """Keep whether this centre hears, as it is by then: of two at once the older might be kept."""
+        async with self._saying:
+            await self._persist(_deaf if self._presence.listening_since is None else _hearing)
 
     def _later(self, work: Callable[[Tx], object]) -> None:
-        """Do a transaction that nothing waits for; the store being down, try again."""
+        """Do a transaction that nothing waits for."""
+        self._begin(self._persist(work))
 
-        async def persist() -> None:
-            while True:
-                try:
-                    await self._centre.transact(work)
-                except TransientError as error:
-                    log.warning("supervision waits: %s", error)
-                    await asyncio.sleep(_RETRY_S)
-                else:
-                    return
-
-        task = asyncio.create_task(persist())
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _persist(self, work: Callable[[Tx], object]) -> None:
+        """Do a transaction; the store being down, try again."""
+        while True:
+            try:
+                await self._centre.transact(work)
+            except TransientError as error:
+                log.warning("supervision waits: %s", error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return
 
-def _hearing(tx: Tx, owner: str) -> None:
-    clockwork.unschedule(tx, DEAF, owner)
-    desk.clear(tx, f"technical:{owner}:deaf", "the centre hears its broker again")
+
+def _hearing(tx: Tx) -> None:
+    clockwork.unschedule(tx, DEAF, tx.owner)
+    desk.clear(tx, f"technical:{tx.owner}:deaf", "the centre hears its broker again")
 
 
-def _deaf(tx: Tx, owner: str) -> None:
+def _deaf(tx: Tx) -> None:
     silent = dt.timedelta(seconds=tx.site.site.supervision.hub_silent_s)
-    clockwork.schedule(tx, tx.now.utc + silent, DEAF, owner)
+    clockwork.schedule(tx, tx.now.utc + silent, DEAF, tx.owner)

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from hub.central import commander
+from hub.central.centre import Tx
 from hub.central.listener import Listener
-from hub.central.store.tables import commands, dead_letters, observations
+from hub.central.store.tables import commands, dead_letters, due, observations
+from hub.central.supervision import DEAF
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
 from hub.wire import envelope, receipt
@@ -201,3 +203,25 @@ async def test_hostile_payloads_and_topics_are_buried_and_the_lane_goes_on(ear: 
     await ear.until_receipted({event.seq})
     assert len(await ear.desk.rows(dead_letters)) >= 5
     assert any(row.incident_class == "care" for row in await ear.desk.incidents())
+
+
+@pytest.mark.parametrize("hears", [True, False])
+async def test_whether_the_centre_hears_is_kept_as_it_was_last_whatever_the_store_takes_first(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch, hears: bool
+) -> None:
+    listener, centre = ear.listener, ear.desk.centre
+    transact, away, owner = centre.transact, iter([True]), centre.owner
+    ear.desk.presence.listening_since = ear.desk.clock.at if hears else None
+
+    async def failing(work: Callable[[Tx], object]) -> object:
+        if next(away, False):
+            raise TransientError("the store is away")
+        return await transact(work)
+
+    monkeypatch.setattr(centre, "transact", failing)
+    for connected in (not hears, hears):
+        for lane in (listener.alarms, listener.readings):
+            monkeypatch.setattr(type(lane.link), "connected", connected)
+        listener._connection_changed()
+    await asyncio.gather(*listener._tasks)
+    assert [row.subject for row in await ear.desk.rows(due, due.c.kind == DEAF)] == ([] if hears else [owner])
