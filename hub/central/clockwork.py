@@ -168,10 +168,12 @@ class Clockwork:
     async def _round(self) -> bool:
         """Do what is due now; tell whether there was anything."""
         claimed = await self._centre.transact(self._claim, urgent=True)
+        # What is leased is nobody else's meanwhile: it does not stand behind what may wait for another centre.
         for row in claimed:
             if row.kind in self._carriers:
                 self._carriers[row.kind](row.subject)
-            else:
+        for row in claimed:
+            if row.kind not in self._carriers:
                 await self._do(row)
         return bool(claimed)
 

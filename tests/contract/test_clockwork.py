@@ -359,3 +359,18 @@ async def clear(desk: DeskCentre) -> None:
 
 def _nothing(_tx: Tx, _subject: str) -> None:
     """The site that was applied needs nothing here."""
+
+
+async def test_what_is_leased_is_begun_before_what_may_wait_for_another_centre(desk: DeskCentre) -> None:
+    carried: list[str] = []
+    begun: list[list[str]] = []
+    loop = Clockwork(
+        desk.centre,
+        {"site.changed": lambda _tx, _subject: begun.append(list(carried))},
+        {outbox.SEND: carried.append},
+    )
+    await put(desk, "site.changed", "site")
+    desk.clock.go_on(1)
+    await put(desk, outbox.SEND, "1")
+    await loop._round()
+    assert begun == [["1"]]
