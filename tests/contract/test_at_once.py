@@ -30,6 +30,7 @@ from hub.central.notify.channels.base import ReceiptStatus, Report
 from hub.central.notify.ways import Ways
 from hub.central.store import tables
 from hub.central.store.tables import due
+from hub.central.synthetic import rounds
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
@@ -236,3 +237,12 @@ async def test_a_hub_that_is_reported_alone_as_many_are_found_silent_is_one_of_t
         await two.second.centre.transact(lambda tx: network.fell_silent(tx, "h-2", at, SILENT, set()))
     rows = await two.first.incidents()
     assert [(row.kind, row.state) for row in rows] == [(Kind.HUB_LOST, "closed"), (Kind.NETWORK_LOST, "alerting")]
+
+
+async def test_a_test_alarm_that_comes_as_its_round_is_ended_rings_nobody(two: Two) -> None:
+    number = await two.first.centre.transact(lambda tx: rounds.begin(tx, "h-1", "technician"))
+    event = two.second.event("h-1", Kind.ALARM_PRESSED, test=True, value={"round": number})
+    parcel = Parcel("wt/1/h-1/up/alarm", "h-1", [event], [])
+    async with two.under_way(lambda tx: rounds.end(tx, number)):
+        await two.second.centre.transact(lambda tx: ingest.keep(tx, [parcel], RULES))
+    assert [row.kind for row in await two.first.incidents() if row.state != "closed"] == [Kind.ROUND_FAILED]

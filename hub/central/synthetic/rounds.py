@@ -46,7 +46,8 @@ def observed(tx: Tx, event: Event) -> Finding | None:
     value = event.data.value
     number = str(value.get("round")).replace("\0", "?") if isinstance(value, dict) else ""
     wanted = (rounds.c.id == number) & (rounds.c.hub_id == event.hub_id) & rounds.c.ended_at.is_(None)
-    row = tx.connection.execute(sa.select(rounds).where(wanted)).one_or_none()
+    # Locked: whoever ends the round now has cleared what is raised of it, or is still to do so.
+    row = tx.connection.execute(sa.select(rounds).where(wanted).with_for_update()).one_or_none()
     if row is None:
         return None
     if row.received_at is None:
