@@ -262,7 +262,8 @@ class Listener:
     def _returned(self, need: str, hub_id: str | None) -> None:
         if need in self._presence.lost:
             self._presence.lost.discard(need)
-            self._later(lambda tx: self._supervision.returned(tx, need, hub_id))
+            at = self._centre.clock.now().utc
+            self._later(lambda tx: self._supervision.returned(tx, need, hub_id, at))
 
     def _connection_changed(self) -> None:
         hearing = self.alarms.link.connected and self.readings.link.connected

@@ -142,8 +142,16 @@ class Supervision:
         )
         self._presence.lost.add(device_need(device_id))
 
-    def returned(self, tx: Tx, need: str, hub_id: str | None) -> None:
-        """Close the incident of a hub or device that is heard again."""
+    def returned(self, tx: Tx, need: str, hub_id: str | None, heard_at: dt.datetime) -> None:
+        """Close the incident of a hub or device that is heard again.
+
+        A centre that stood still since clears nothing: the hub may have fallen silent again, and is heard again
+        by its next word if it has not.
+        """
+        silent = dt.timedelta(seconds=tx.site.site.supervision.hub_silent_s)
+        if hub_id is not None and tx.now.utc - heard_at >= silent:
+            self._presence.lost.add(need)
+            return
         desk.clear(tx, need, "it is heard again")
         if hub_id is not None:
             network.heard(tx, hub_id, "it is heard again")

@@ -60,7 +60,7 @@ async def back(desk: DeskCentre, name: str) -> None:
     await heard(desk, [name])
     assert hub_need(name) in desk.presence.lost
     desk.presence.lost.discard(hub_need(name))
-    await desk.centre.transact(lambda tx: desk.supervision.returned(tx, hub_need(name), name))
+    await desk.centre.transact(lambda tx: desk.supervision.returned(tx, hub_need(name), name, tx.now.utc))
 
 
 async def live(desk: DeskCentre, seconds: int, names: Iterable[str]) -> None:

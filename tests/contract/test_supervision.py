@@ -56,7 +56,7 @@ async def test_a_hub_that_returns_clears_its_incident_and_gives_its_devices_time
     await desk.arm()
     await desk.pass_time(3 * 3600)
     await heard(desk)
-    await desk.centre.transact(lambda tx: desk.supervision.returned(tx, hub_need("h-1"), "h-1"))
+    await desk.centre.transact(lambda tx: desk.supervision.returned(tx, hub_need("h-1"), "h-1", tx.now.utc))
     desk.presence.lost.discard(hub_need("h-1"))
     technical = [row for row in await desk.incidents() if row.incident_class == "technical"]
     assert [(row.state, row.outcome) for row in technical] == [("closed", "cleared")]
@@ -64,6 +64,17 @@ async def test_a_hub_that_returns_clears_its_incident_and_gives_its_devices_time
         await desk.pass_time(80)
         await heard(desk)
     assert len([row for row in await desk.incidents() if row.incident_class == "technical"]) == 1
+
+
+async def test_old_news_of_a_hub_clears_no_incident_about_its_silence_since(desk: DeskCentre) -> None:
+    await heard(desk)
+    await desk.arm()
+    heard_at = desk.clock.at
+    await desk.pass_time(90)
+    desk.presence.lost.discard(hub_need("h-1"))  # it is told by who heard it then and stood still since
+    await desk.centre.transact(lambda tx: desk.supervision.returned(tx, hub_need("h-1"), "h-1", heard_at))
+    assert [(row.kind, row.state) for row in await desk.incidents()] == [(Kind.HUB_LOST, "alerting")]
+    assert hub_need("h-1") in desk.presence.lost
 
 
 async def test_a_hub_or_device_that_was_never_seen_is_reported_from_its_first_day(desk: DeskCentre) -> None:
