@@ -78,14 +78,24 @@ def arm(tx: Tx) -> None:
 def window_ended(tx: Tx, subject: str) -> None:
     """Decide about a window that is over, and put the next one into the list."""
     window = _parse(subject)
-    if window.device_id not in tx.site.doses:
-        return  # the dispenser left the site
     _schedule(tx, following(tx.site, window.device_id, max(window.end, tx.now.utc)))
+    if not _planned(tx.site, window):
+        return
     settled = tx.connection.execute(
         sa.select(incidents.c.id).where(incidents.c.need == _need(window)).limit(1)
     ).first()
     if settled is None and not _given(tx, window):
         _raise(tx, window)
+
+
+def _planned(site: Directory, window: Window) -> bool:
+    """Tell whether a window is to be judged: it may have left the plan since it was put into the list.
+
+    One that ends later now stands in the list for that, too. One that ends earlier does not: it is judged here.
+    """
+    doses = site.doses.get(window.device_id, [])
+    today = windows(doses, window.device_id, _zone(site), window.start, 1)
+    return any(now.start == window.start and now.end <= window.end for now in today)
 
 
 def _given(tx: Tx, window: Window) -> bool:

@@ -12,11 +12,14 @@ from hub.central.dose import WINDOW, window_ended, windows
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.presence import write
+from hub.central.site.directory import Directory
+from hub.central.site.load import load
 from hub.central.site.model import Dose
 from hub.central.store.tables import due
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
+from tests.fakes.site import SITE
 
 OSLO = ZoneInfo("Europe/Oslo")
 # The site's dose: 20:30 local, half an hour; the clock of the tests stands at 20:00 local.
@@ -97,6 +100,29 @@ async def test_what_was_settled_before_the_window_ended_is_not_raised_again(desk
     )
     await minutes(desk, 60)
     assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "closed")]
+
+
+@pytest.mark.parametrize(
+    ("at", "window_min", "over"),
+    [
+        pytest.param("21:05", 20, 85, id="later in the evening"),
+        pytest.param("20:30", 50, 80, id="longer"),
+        pytest.param("20:30", 5, 60, id="shorter, and over already"),
+    ],
+)
+async def test_a_plan_that_changes_in_a_window_is_gone_by(
+    desk: DeskCentre, at: str, window_min: int, over: int
+) -> None:
+    await heard(desk)
+    await desk.arm()
+    await minutes(desk, 40)
+    plan = f'at = "{at}"\nwindow_min = {window_min}'
+    desk.centre.site = Directory(load(SITE.replace('at = "20:30"\nwindow_min = 30', plan)), 2)
+    await desk.arm()
+    await minutes(desk, over - 40)
+    assert await doses(desk) == []
+    await minutes(desk, 1)
+    assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "alerting")]
 
 
 async def test_every_evening_has_its_window(desk: DeskCentre) -> None:
