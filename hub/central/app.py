@@ -87,6 +87,7 @@ async def run(settings: Settings) -> None:
     clockwork = _clockwork(centre, supervision, keeper, sender, teller)
     await setback.settle(centre)
     await centre.transact(keeper.arm)
+    await centre.transact(listener.arm)
     history, feeder = _history(settings, store, store.clock)
     auditor = _auditor(centre, listener, feeder, settings)
     notifier = Notifier()

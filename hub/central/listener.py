@@ -142,6 +142,10 @@ class Listener:
         lanes.append(Lane(link, urgent=name == "alarm"))
         return lanes[0]
 
+    def arm(self, tx: Tx) -> None:
+        """Let it be told when this centre, which begins, does not reach its broker in time."""
+        _deaf(tx)
+
     async def run(self, lane: Lane) -> None:
         """Keep what comes on a lane, until cancelled."""
         while True:
@@ -195,18 +199,11 @@ class Listener:
 
     async def _keep(self, parcels: list[Parcel], *, urgent: bool) -> None:
         """Commit parcels; what cannot be committed for its own sake is buried, the rest is kept."""
-        while True:
-            try:
-                await self._centre.transact(self._keeping(parcels), urgent=urgent)
-            except TransientError as error:
-                log.error("observations wait: %s", error)  # noqa: TRY400 - the sentence says it all
-                await asyncio.sleep(_RETRY_S)
-            except Exception:
-                log.exception("a batch of %d messages could not be kept; one by one now", len(parcels))
-                await self._keep_one_by_one(parcels, urgent=urgent)
-                return
-            else:
-                return
+        try:
+            await self._persist(self._keeping(parcels), urgent=urgent)
+        except Exception:
+            log.exception("a batch of %d messages could not be kept; one by one now", len(parcels))
+            await self._keep_one_by_one(parcels, urgent=urgent)
 
     def _keeping(self, parcels: list[Parcel]) -> Callable[[Tx], None]:
         return lambda tx: ingest.keep(tx, parcels, self._rules)
@@ -220,13 +217,11 @@ class Listener:
         ]
         for single in singles:
             try:
-                await self._centre.transact(self._keeping([single]), urgent=urgent)
-            except TransientError:
-                await self._keep([single], urgent=urgent)
+                await self._persist(self._keeping([single]), urgent=urgent)
             except Exception as error:
                 log.exception("an observation of %s cannot be kept and is set aside", single.hub_id)
                 aside = ingest.unkeepable(single, error)
-                await self._centre.transact(self._keeping([aside]), urgent=urgent)
+                await self._persist(self._keeping([aside]), urgent=urgent)
 
     def _receipt(self, lane: Lane, parcels: list[Parcel]) -> None:
         """Tell each hub what is stored."""
@@ -279,7 +274,7 @@ class Listener:
         async with self._saying:
             await self._persist(_deaf if self._presence.listening_since is None else _hearing)
 
-    def _later(self, work: Callable[[Tx], object]) -> None:
+    def _later(self, work: Callable[[Tx], None]) -> None:
         """Do a transaction that nothing waits for."""
         self._begin(self._persist(work))
 
@@ -288,13 +283,13 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _persist(self, work: Callable[[Tx], object]) -> None:
-        """Do a transaction; the store being down, try again."""
+    async def _persist(self, work: Callable[[Tx], None], *, urgent: bool = False) -> None:
+        """Do a transaction, as often as it takes until the store is there."""
         while True:
             try:
-                await self._centre.transact(work)
+                await self._centre.transact(work, urgent=urgent)
             except TransientError as error:
-                log.warning("supervision waits: %s", error)
+                log.error("what was heard waits: %s", error)  # noqa: TRY400 - the sentence says it all
                 await asyncio.sleep(_RETRY_S)
             else:
                 return

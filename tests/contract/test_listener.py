@@ -127,6 +127,31 @@ async def test_what_the_store_will_never_take_is_set_aside_and_its_neighbours_ar
     assert {row.flags for row in await ear.desk.incidents()} == {"", "malformed"}
 
 
+async def test_what_is_set_aside_waits_for_a_store_that_is_away_just_then(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, failures = ear.desk.store.write, iter([ValueError, ValueError, TransientError])
+
+    async def failing(work: Callable[..., object], *, urgent: bool = False) -> object:
+        error = next(failures, None)
+        if error is not None:
+            raise error("no")
+        return await write(work, urgent=urgent)
+
+    monkeypatch.setattr(ear.desk.store, "write", failing)
+    event = press(ear.desk)
+    ear.hear(envelope.encode(event))
+    await ear.until_receipted({event.seq})
+    monkeypatch.undo()
+    assert len(await ear.desk.rows(dead_letters)) == 1
+
+
+async def test_a_centre_that_never_reaches_its_broker_says_so(ear: Ear) -> None:
+    await ear.desk.centre.transact(ear.listener.arm)
+    await ear.desk.pass_time(91)
+    assert [row.kind for row in await ear.desk.incidents()] == [Kind.CENTRE_DEAF]
+
+
 async def test_what_the_store_refuses_is_said_without_what_it_says(
     ear: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,10 +238,10 @@ async def test_whether_the_centre_hears_is_kept_as_it_was_last_whatever_the_stor
     transact, away, owner = centre.transact, iter([True]), centre.owner
     ear.desk.presence.listening_since = ear.desk.clock.at if hears else None
 
-    async def failing(work: Callable[[Tx], object]) -> object:
+    async def failing(work: Callable[[Tx], object], *, urgent: bool) -> object:
         if next(away, False):
             raise TransientError("the store is away")
-        return await transact(work)
+        return await transact(work, urgent=urgent)
 
     monkeypatch.setattr(centre, "transact", failing)
     for connected in (not hears, hears):
