@@ -74,6 +74,19 @@ def press(desk: DeskCentre, **data: object) -> envelope.Event:
     return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, **data))
 
 
+def refuse(ear: Ear, monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> None:
+    """Let the store fail with these errors, one after another; nothing is acknowledged meanwhile."""
+    write, left = ear.desk.store.write, list(errors)
+
+    async def failing(work: Callable[..., object], *, urgent: bool = False) -> object:
+        assert not ear.acknowledged
+        if left:
+            raise left.pop(0)
+        return await write(work, urgent=urgent)
+
+    monkeypatch.setattr(ear.desk.store, "write", failing)
+
+
 async def test_receipt_and_acknowledgement_follow_the_commit(ear: Ear) -> None:
     event = press(ear.desk)
     ear.hear(envelope.encode(event), mid=7)
@@ -85,15 +98,7 @@ async def test_receipt_and_acknowledgement_follow_the_commit(ear: Ear) -> None:
 async def test_while_the_store_cannot_take_it_nothing_is_acknowledged(
     ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, failures = ear.desk.store.write, iter([True, True, False])
-
-    async def failing(work: Callable[..., object], *, urgent: bool = False) -> object:
-        assert not ear.acknowledged
-        if next(failures):
-            raise TransientError("store: disk full")
-        return await write(work, urgent=urgent)
-
-    monkeypatch.setattr(ear.desk.store, "write", failing)
+    refuse(ear, monkeypatch, TransientError("store: disk full"), TransientError("store: disk full"))
     event = press(ear.desk)
     ear.hear(envelope.encode(event))
     await ear.until_receipted({event.seq})
@@ -130,15 +135,7 @@ async def test_what_the_store_will_never_take_is_set_aside_and_its_neighbours_ar
 async def test_what_is_set_aside_waits_for_a_store_that_is_away_just_then(
     ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, failures = ear.desk.store.write, iter([ValueError, ValueError, TransientError])
-
-    async def failing(work: Callable[..., object], *, urgent: bool = False) -> object:
-        error = next(failures, None)
-        if error is not None:
-            raise error("no")
-        return await write(work, urgent=urgent)
-
-    monkeypatch.setattr(ear.desk.store, "write", failing)
+    refuse(ear, monkeypatch, ValueError("no"), ValueError("no"), TransientError("store: disk full"))
     event = press(ear.desk)
     ear.hear(envelope.encode(event))
     await ear.until_receipted({event.seq})
