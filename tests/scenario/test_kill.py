@@ -89,6 +89,7 @@ class Run:
         self.accepted: set[tuple[str, int]] = set()
         self.killed: Counter[str] = Counter()
         self.silences = 0
+        self.lacking: dict[str, object] = {}
 
     async def feed(self) -> None:
         """Let every dispenser write its records, one of them an alarm, spread over the time."""
@@ -144,18 +145,21 @@ class Run:
         return bool(self._chain.rows("select id from observations where device_id = ?", LAST))
 
     async def settled(self) -> bool:
-        """Tell whether the dispensers were answered and the centre has stored what was accepted."""
-        if len(self.records()) < len(DISPENSERS) * RECORDS_EACH or self.accepted - self.stored():
-            return False
+        """Tell whether the dispensers were answered and the centre has stored and told what was accepted."""
         # Not by NOT IN: a message about no incident, such as one to a shift, would make that true of nothing.
         unsent = (
-            "select count(*) from incidents where not exists"
+            "select id, kind, device_id from incidents where not exists"
             " (select 1 from messages where incident_id = incidents.id and sent_at > 0)"
         )
-        if self._chain.rows(unsent) != [(0,)]:
-            return False
-        states = [await self._chain.home.do(name, "state") for name in DISPENSERS]
-        return not any(state["unacknowledged"] for state in states)
+        self.lacking = {
+            "records": len(DISPENSERS) * RECORDS_EACH - len(self.records()),
+            "accepted and not stored": self.accepted - self.stored(),
+            "not told": self._chain.rows(unsent),
+        }
+        if not any(self.lacking.values()):
+            states = {name: await self._chain.home.do(name, "state") for name in DISPENSERS}
+            self.lacking["not answered"] = [name for name in DISPENSERS if states[name]["unacknowledged"]]
+        return not any(self.lacking.values())
 
     def records(self) -> list[tuple[str, int]]:
         """Return dispenser and number of each record in the store."""
