@@ -33,6 +33,11 @@ class LaneState:
     Args:
         lane: Which.
         window: Entries that may be on their way at a time; a live alarm does not ask for it.
+
+    Attributes:
+        epoch: Of the journal that is read.
+        cursor: Up to which number it was read.
+        begun: How often it was begun to be read.
     """
 
     def __init__(self, lane: Lane, window: int) -> None:
@@ -40,6 +45,7 @@ class LaneState:
         self._window = window
         self.epoch = ""
         self.cursor = 0
+        self.begun = 0
         self._flights: dict[tuple[str, int], Flight] = {}
 
     def __len__(self) -> int:
@@ -49,6 +55,7 @@ class LaneState:
         """Start over at the journal's beginning: after a reconnection, or with a new journal."""
         self.epoch = epoch
         self.cursor = 0
+        self.begun += 1
         self._flights = {key: item for key, item in self._flights.items() if not item.journalled}
         for item in self._flights.values():
             item.sent_mono = now_mono - 1e9  # due at once

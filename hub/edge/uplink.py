@@ -218,9 +218,11 @@ class Uplink:
         limit = min(MAX_BATCH_EVENTS, state.room())
         if not limit or state.cursor >= summary.last_seq:
             return False
+        begun = state.begun
         page = await self._recorder.pending(state.lane, state.cursor, limit)
-        if page and page[0].epoch != state.epoch:
-            return True  # the journal was changed meanwhile
+        if state.begun != begun or (page and page[0].epoch != state.epoch):
+            # Connected anew, or another journal: a later page would let nobody read the earlier ones again.
+            return True
         self._send(state.lane, state.take_page(page, self._clock.now().mono))
         if len(page) < limit:
             state.cursor = max(state.cursor, summary.last_seq)

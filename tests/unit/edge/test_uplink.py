@@ -99,6 +99,24 @@ def _receipt(parts: Parts, *ranges: tuple[int, int], epoch: str = "") -> Incomin
     return Incoming(topic(HUB, Channel.DOWN_RECEIPT), payload, retain=False, mid=1, qos=1, generation=1)
 
 
+async def test_a_connection_that_comes_while_a_page_is_read_sends_the_earlier_pages_again(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending = parts.recorder.pending
+    connected = iter([parts.uplink.on_connect])
+
+    async def slow(lane: Lane, after: int, limit: int) -> list[Entry]:
+        page = await pending(lane, after, limit)
+        if lane is Lane.READING and after and (connect := next(connected, None)):
+            parts.link.published.clear()  # what went over the old connection
+            connect(False)
+        return page
+
+    monkeypatch.setattr(parts.recorder, "pending", slow)
+    await until(lambda: len(parts.link.sent(Lane.READING)) >= READING_BATCHES)
+    assert [batch[0] for batch in parts.link.sent(Lane.READING)] == [1, 201, 401, 601]
+
+
 async def test_readings_go_in_a_window_and_it_moves_with_receipts(parts: Parts) -> None:
     await until(lambda: len(parts.link.sent(Lane.READING)) >= READING_BATCHES)
     await asyncio.sleep(0.05)
