@@ -179,6 +179,20 @@ async def test_messages_leave_side_by_side(provider: Provider, far: FaultyProvid
     assert 1 < far.connections <= 20
 
 
+async def test_after_many_waited_in_vain_the_next_leaves(
+    provider: Provider, bench: Bench, far: FaultyProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "TOTAL_S", 0.3)
+    far.hang = True
+    waited = await asyncio.gather(
+        *(provider.send(outgoing(provider.name)) for _ in range(50)), return_exceptions=True
+    )
+    assert {type(error) for error in waited} == {TransientError}
+    monkeypatch.undo()
+    far.hang = False
+    assert await provider.send(outgoing(provider.name)) == Accepted(bench.ref)
+
+
 async def test_neither_number_nor_text_gets_into_logs_and_errors(
     provider: Provider, bench: Bench, far: FaultyProvider, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,7 +6,8 @@ Nothing here tells a phone number or a text: errors end up in logs and on pages.
 import asyncio
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import NamedTuple, TypeVar
 
@@ -20,6 +21,8 @@ from hub.domain.errors import HubError, MalformedError, PermanentError, RefusedE
 CONNECT_S = 3.0
 TOTAL_S = 10.0
 
+# Of that time; what is left is enough to connect.
+_BEGINS_WITHIN = 0.9
 _SAID = 120
 _SKIMMED_BYTES = 16_384
 _LONGEST_WORD = 96
@@ -62,13 +65,16 @@ class Line:
         self, name: str, base_url: str, auth: tuple[str, str] | None = None, *, at_once: int = 50
     ) -> None:
         self._name = name
+        # Whoever must wait waits here, not in httpcore's pool: that never takes back the connection of a request
+        # which is cancelled before it begins, and after one burst of them nothing would ever leave again.
+        self._at_once = asyncio.Semaphore(at_once)
         self._client = httpx.AsyncClient(
             base_url=base_url,
             auth=auth,
             timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
             verify=_trusted(),
             trust_env=False,  # a proxy or a .netrc of the machine must not decide where alarms go
-            limits=httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=at_once),
         )
 
     async def post(
@@ -79,7 +85,7 @@ class Line:
         Raises:
             TransientError: No answer within the time, or none at all; the provider may have taken it.
         """
-        return await self._in_time(self._client.post(path, data=form, json=json))
+        return await self._in_time(lambda: self._client.post(path, data=form, json=json))
 
     async def status(self, request: httpx.Request) -> httpx.Response:
         """Make a request to somebody whom we do not trust and return the answer without its body.
@@ -87,7 +93,7 @@ class Line:
         Raises:
             TransientError: No answer within the time, or none at all; they may have taken it.
         """
-        return await self._in_time(self._skimmed(request))
+        return await self._in_time(lambda: self._skimmed(request))
 
     async def _skimmed(self, request: httpx.Request) -> httpx.Response:
         answer = await self._client.send(request, stream=True)
@@ -102,15 +108,25 @@ class Line:
             await answer.aclose()
         return answer
 
-    async def _in_time(self, asking: Awaitable[httpx.Response]) -> httpx.Response:
+    async def _in_time(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         try:
-            async with asyncio.timeout(TOTAL_S):
-                return await asking
+            async with asyncio.timeout(TOTAL_S), self._turn():
+                return await ask()
         except TimeoutError as error:
             raise TransientError(f"{self._name}: no answer within {TOTAL_S:g} s") from error
         except httpx.RequestError as error:
             # The kind of error is enough; its words may hold the address with what was sent.
             raise TransientError(f"{self._name}: {type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, but begin nothing that would be cancelled while it begins."""
+        async with asyncio.timeout(TOTAL_S * _BEGINS_WITHIN):
+            await self._at_once.acquire()
+        try:
+            yield
+        finally:
+            self._at_once.release()
 
     async def close(self) -> None:
         """Close the connections."""
