@@ -91,12 +91,19 @@ class Fate(Enum):
     """What a status report says of a text."""
 
     DELIVERED = "delivered"
+    UNPROVEN = "unproven"
     TRYING = "trying"
     FAILED = "failed"
 
 
 def fate(status: int) -> Fate:
-    """Read TP-ST: below 0x20 done, below 0x40 the service centre tries on, above it has given up."""
+    """Read TP-ST: below 0x20 done, below 0x40 the service centre tries on, above it has given up.
+
+    Of what is done, 0x01 was sent on without a word from the phone, 0x02 was replaced, and up to 0x0F is reserved:
+    none of them says that the phone has it.
+    """
+    if 0x00 < status < 0x10:
+        return Fate.UNPROVEN
     if status < 0x20:
         return Fate.DELIVERED
     return Fate.TRYING if status < 0x40 else Fate.FAILED

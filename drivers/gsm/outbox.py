@@ -134,11 +134,13 @@ class Outbox:
         return []
 
     def report(self, report: StatusReport) -> list[Outcome]:
-        """Take a status report; one of a text that is not ours changes nothing."""
+        """Take a status report; one of a text that is not ours, or that proves nothing, changes nothing."""
         part = next((p for p in reversed(self._sent) if _is_of(report, p)), None)
         if part is None:
             return []
         told = fate(report.status)
+        if told is Fate.UNPROVEN:
+            return []
         if told is Fate.TRYING:
             return [Delayed(part.text_id, status_named(report.status))]
         if told is Fate.FAILED:

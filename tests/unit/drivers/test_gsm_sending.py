@@ -29,6 +29,15 @@ def test_a_text_is_sent_and_its_report_known(pair: Pair) -> None:
     assert len(pair.events) == before
 
 
+@pytest.mark.parametrize("status", [0x01, 0x02])
+def test_a_service_centre_that_does_not_know_whether_it_arrived_delivers_nothing(pair: Pair, status: int) -> None:
+    pair.run(pair.modem.send(Outgoing("t-1", NUMBER, "Hei"), pair.mono))
+    pair.say(f"+CDS: {header(network.report(5, NUMBER, AT, status))}")
+    assert pair.of(Delivered) == []
+    pair.say(f"+CDS: {header(network.report(5, NUMBER, AT, 0))}")
+    assert pair.of(Delivered) == [Delivered("t-1")]
+
+
 def test_a_report_is_known_after_a_restart() -> None:
     pair = Pair(Modem(sent=[SentPart("t-1", NUMBER, 1, 1, 9)]))
     pair.say(
@@ -106,7 +115,9 @@ def test_codes_have_names() -> None:
     assert named("CMS", 331) == "CMS 331 (no network service)"
     assert named("CME", 9999) == "CME 9999"
     assert named("", None) == "ERROR"
-    assert [fate(status) for status in (0, 0x1F, 0x20, 0x3F, 0x40, 0xFF)] == [
+    assert [fate(status) for status in (0, 0x01, 0x02, 0x0F, 0x10, 0x1F, 0x20, 0x3F, 0x40, 0xFF)] == [
+        Fate.DELIVERED,
+        *[Fate.UNPROVEN] * 3,
         Fate.DELIVERED,
         Fate.DELIVERED,
         Fate.TRYING,
