@@ -221,6 +221,17 @@ async def test_a_text_that_is_read_again_after_a_crash_is_one(chain: Chain) -> N
     ]  # kept with it, so it leaves once
 
 
+async def test_an_answer_that_lacks_a_part_takes_nothing(chain: Chain) -> None:
+    number = await raised(chain.centre)
+    await chain.until_states((DUTY, "delivered"))
+    long = "Kan noen andre dra, jeg er hos en annen og kommer ikke fra. " * 3
+    first, last = long[:153], f"OK {number}".rjust(10)
+    await chain.home.do("modem", "text", {"sender": DUTY, "text": first + last, "without": 1})
+    (reply,) = await chain.until_heard(1)
+    assert reply.text == f"[?]{last}"
+    assert await state_of(chain, number) == "alerting"
+
+
 async def test_an_answer_that_had_not_left_when_the_centre_died_leaves_all_the_same(chain: Chain) -> None:
     dead = asyncio.Event()
 

@@ -19,7 +19,7 @@ from drivers.gsm.events import Arrived, Ended, Event, Trouble, Turn, Unreadable
 from drivers.gsm.modem import Modem
 from drivers.gsm.outbox import REFERENCES, Delivered, Failed, SentPart
 from drivers.gsm.outbox import Outgoing as Text
-from drivers.gsm.parts import Kept, Parts
+from drivers.gsm.parts import GAP, Kept, Parts
 from drivers.gsm.parts import Text as Came
 from hub.central.notify.channels import http
 from hub.central.notify.channels.base import (
@@ -51,6 +51,8 @@ _TELL_AGAIN_S = 0.5
 _FAILURE_TELLS = 6
 # A service centre stamps whole seconds: an answer was written up to this much later than its stamp.
 _STAMP = dt.timedelta(seconds=1)
+# Stands for a part that an answer lacks, which may say the opposite: what asks is never understood.
+_LACKS = "[?]"
 # With one of these a modem sends nothing. A full memory keeps texts from coming only.
 _NO_WAY = frozenset({"silent", "no_registration", "refuses", "sim_missing", "sim_locked", "sim_pin_missing"})
 
@@ -276,6 +278,6 @@ def _inbound(came: Came, now: Now) -> Inbound:
         provider_ref=hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32],
         sender=http.e164(came.sender),
         recipient="",
-        text=http.text(came.text),
+        text=http.text(came.text.replace(GAP, _LACKS) if came.missing else came.text),
         at=at,
     )
