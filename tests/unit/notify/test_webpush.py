@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from firmware_sim.providers.webpush import decrypted
 from hub.central.links.tokens import path_in
-from hub.central.notify.channels import kinds, push_endpoint
+from hub.central.notify.channels import http, kinds, push_endpoint
 from hub.central.notify.channels.base import Hook, Outgoing, Provider, ReceiptStatus, Report, Subscription
 from hub.central.notify.channels.webpush import Settings, WebPush, encrypted, new_key
 from hub.cli import main
@@ -163,6 +163,8 @@ def test_where_pushes_go(endpoint: str) -> None:
         "https://[::1]/x",
         "https://[::1",
         "https://./x",
+        "https://a..example/x",
+        f"https://{'a' * 64}.example/x",
         "https:///x",
         "http://push.kommune.example:8089/x",
         "https://push.kommune.example:8088/x",
@@ -257,6 +259,27 @@ async def test_a_name_that_is_not_known_just_now_is_tried_again(monkeypatch: pyt
     with pytest.raises(TransientError, match="name is not known"):
         await webpush.send(outgoing(RECEIVER))
     await webpush.close()
+
+
+async def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silent)
+    monkeypatch.setattr(http, "CONNECT_S", 0.05)
+    webpush = WebPush(SETTINGS)
+    async with asyncio.timeout(2):
+        with pytest.raises(TransientError, match="name is not known"):
+            await webpush.send(outgoing(RECEIVER))
+    await webpush.close()
+
+
+async def test_a_name_is_asked_for_as_it_stands_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names(monkeypatch)
+    names.addresses = ["142.250.74.10"]
+    # No international name stands for it, so that what decodes it stumbles.
+    request = await push_endpoint.request("https://xn--a.example/x", (), {}, b"")
+    assert request.extensions["sni_hostname"] == "xn--a.example"
 
 
 # ---- Receipts ------------------------------------------------------------------------------------------------

@@ -13,11 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
+from hub.central.notify.channels import http
 from hub.domain.errors import MalformedError, RefusedError, TransientError
 
 # Those of today's push services have 200 to 500 characters.
 _LONGEST = 1024
 _HTTPS = 443
+_LONGEST_LABEL = 63  # RFC 1035, 2.3.4
 # An IPv4 address within an IPv6 one (RFC 6052), besides those that Python knows.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -67,13 +69,14 @@ async def request(endpoint: str, own: Collection[str], headers: dict[str, str], 
     if origin(endpoint) in own:
         return httpx.Request("POST", endpoint, headers=headers, content=content)
     url = httpx.URL(endpoint)
-    address = await _public_address(url.host)
+    host = url.raw_host.decode("ascii")  # as it is asked for, which `host` is not always
+    address = await _public_address(host)
     return httpx.Request(
         "POST",
         url.copy_with(host=address),
         headers={**headers, "Host": url.netloc.decode("ascii")},
         content=content,
-        extensions={"sni_hostname": url.host},  # the certificate is that of the name
+        extensions={"sni_hostname": host},  # the certificate is that of the name
     )
 
 
@@ -83,16 +86,18 @@ def _is_public_name(parts: SplitResult) -> bool:
         ipaddress.ip_address(host)
     except ValueError:
         # The last part of a public name is no number; ``127.1`` and ``0x7f.1`` are addresses to some libraries.
-        return "." in host.strip(".") and host.rstrip(".").rpartition(".")[2].isalpha()
+        labels = host.removesuffix(".").split(".")
+        return len(labels) > 1 and all(0 < len(each) <= _LONGEST_LABEL for each in labels) and labels[-1].isalpha()
     return False
 
 
 async def _public_address(host: str) -> str:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, _HTTPS, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-        )
-    except OSError as error:
+        async with asyncio.timeout(http.CONNECT_S):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, _HTTPS, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+            )
+    except OSError as error:  # the time that is over is one
         raise TransientError("the push service's name is not known") from error
     addresses = [str(each[4][0]) for each in found]
     if not addresses or not all(_is_public(address) for address in addresses):
