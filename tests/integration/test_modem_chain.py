@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
@@ -267,10 +268,13 @@ async def test_without_a_port_or_a_sim_the_next_provider_has_its_turn_at_once(tm
         await nowhere.send(outgoing())
 
 
+@pytest.mark.parametrize(
+    ("place", "limit", "limit_s"), [(http, "TOTAL_S", 0.05), (modem, "_LEAVES_WITHIN_S", 1.0)]
+)
 async def test_a_text_that_took_too_long_and_arrives_is_delivered_all_the_same(
-    chain: Chain, monkeypatch: pytest.MonkeyPatch
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, place: ModuleType, limit: str, limit_s: float
 ) -> None:
-    monkeypatch.setattr(http, "TOTAL_S", 0.05)
+    monkeypatch.setattr(place, limit, limit_s)
     chain.far.prompt_s = 0.2
     await raised(chain.centre)
     await chain.until_attempts(("modem", "delivered"), ("other", "sent"))

@@ -90,6 +90,7 @@ class GsmModem(Hookless):
         self._waiting: dict[str, asyncio.Future[None]] = {}  # for the network to take them, by name of the text
         self._unsent: dict[str, int] = {}  # parts that the network has not taken, by the same
         self._messages: dict[str, int] = {}  # our number of what was accepted, until its report
+        self._late: dict[str, int] = {}  # the same of what was not sent in time, and may leave all the same
         self._troubles: dict[str, str] = {}
         self._closed: str | None = "it was not opened yet"
 
@@ -204,7 +205,7 @@ class GsmModem(Hookless):
             taken.set_result(None)
 
     async def _delivered(self, ref: str, tell: Tell, now: Now) -> None:
-        message_id = self._forget(ref)
+        message_id = self._forget(ref) or self._late.pop(ref, None)
         if message_id is not None:
             await _kept(tell, _report(ref, message_id, ReceiptStatus.DELIVERED, "", now))
 
@@ -217,6 +218,8 @@ class GsmModem(Hookless):
             log.warning("%s: a text of which nothing is known any more could not be sent", NAME)
         elif taken is not None and not taken.done():
             taken.set_exception((TransientError if failed.again else RefusedError)(failed.reason))
+            if failed.again:
+                self._late = dict([*self._late.items(), (ref, message_id)][-REFERENCES:])
         elif accepted:
             report = _report(ref, message_id, ReceiptStatus.FAILED, failed.reason, now)
             await _kept(tell, report, _FAILURE_TELLS)
