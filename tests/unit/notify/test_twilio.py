@@ -44,6 +44,18 @@ def test_the_port_may_be_left_out_of_what_is_signed(signed: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "signed", ["https://centre.example/x?message=7", "https://centre.example:443/x?message=7"]
+)
+def test_the_usual_port_may_stand_in_what_is_signed(signed: str) -> None:
+    headers = {"x-twilio-signature": twilio_signature.signature(signed, {"Body": "OK 47"}, TOKEN)}
+    call = Call("x", {"Body": "OK 47"}).hook("twilio")
+    hook = msgspec.structs.replace(call, url="https://centre.example/x?message=7", headers=headers)
+    twilio_signature.signed(hook, TOKEN)
+    with pytest.raises(RefusedError):
+        twilio_signature.signed(msgspec.structs.replace(hook, url="https://other.example/x?message=7"), TOKEN)
+
+
+@pytest.mark.parametrize(
     ("said", "status"),
     [
         ("accepted", ReceiptStatus.SENT),

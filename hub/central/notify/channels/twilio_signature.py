@@ -19,7 +19,10 @@ def signature(url: str, form: dict[str, str], token: str) -> str:
 
 
 def signed(hook: Hook, token: str) -> None:
-    """Make sure that a call is Twilio's. Twilio's own libraries accept its address with and without a port.
+    """Make sure that a call is Twilio's.
+
+    Its own libraries accept the address with and without its port, the usual one too: what signs there does not
+    always do the same.
 
     Raises:
         RefusedError: The signature is missing or wrong.
@@ -27,13 +30,14 @@ def signed(hook: Hook, token: str) -> None:
     given = hook.headers.get(_HEADER, "").encode()
     fits = [
         hmac.compare_digest(given, signature(url, dict(hook.form), token).encode())
-        for url in (hook.url, _without_port(hook.url))
+        for url in (hook.url, *_with_and_without_port(hook.url))
     ]
     if not any(fits):
         raise RefusedError("the signature does not fit")
 
 
-def _without_port(url: str) -> str:
+def _with_and_without_port(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    return urlunsplit(parts._replace(netloc=host))
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return urlunsplit(parts._replace(netloc=f"{host}:{port}")), urlunsplit(parts._replace(netloc=host))
