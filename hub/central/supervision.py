@@ -6,6 +6,7 @@ centre that is deaf itself blames nobody: silence counts only while it listens.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import OPEN
 from hub.central.maintenance import holding
 from hub.central.presence import WAKING, Presence
+from hub.central.site.directory import Directory
 from hub.central.store.tables import devices, due, hubs, incidents
 from hub.domain.codes import Kind, Severity
 
@@ -34,6 +36,13 @@ def device_need(device_id: str) -> str:
     return f"technical:device:{device_id}:silent"
 
 
+def _interval(site: Directory, kind: str, subject: str) -> dt.timedelta:
+    """Return after how much silence a hub or device is overdue."""
+    if kind == HUB:
+        return dt.timedelta(seconds=site.site.supervision.hub_silent_s)
+    return dt.timedelta(seconds=site.supervision_s(site.devices[subject]))
+
+
 class Supervision:
     """Decides about silence. Its methods are handlers of due rows.
 
@@ -46,13 +55,16 @@ class Supervision:
 
     def arm(self, tx: Tx) -> None:
         """Give every hub and device of the site a deadline, and take those of the gone away."""
-        for kind, known in ((HUB, tx.site.hubs), (DEVICE, tx.site.devices)):
-            rows = tx.connection.scalars(sa.select(due.c.subject).where(due.c.kind == kind))
-            armed = set(rows)
-            for subject in armed - set(known):
+        sorts: tuple[tuple[str, Mapping[str, object]], ...] = ((HUB, tx.site.hubs), (DEVICE, tx.site.devices))
+        for kind, known in sorts:
+            rows = tx.connection.execute(sa.select(due.c.subject, due.c.at).where(due.c.kind == kind))
+            armed = {row.subject: row.at for row in rows}
+            for subject in armed.keys() - known.keys():
                 clockwork.unschedule(tx, kind, subject)
-            for subject in set(known) - armed:
-                clockwork.schedule(tx, tx.now.utc, kind, subject)
+            for subject in known:
+                # One whose interval was longer before would be looked at too late.
+                if subject not in armed or armed[subject] > tx.now.utc + _interval(tx.site, kind, subject):
+                    clockwork.schedule(tx, tx.now.utc, kind, subject)
         network.forget_gone(tx)
         self.refresh(tx)
 

@@ -6,7 +6,9 @@ from hub.central.presence import write
 from hub.central.supervision import hub_need
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
-from tests.fakes.site import TECHNICIAN
+from tests.fakes.site import SITE, TECHNICIAN
+
+HUB_LONG = "[supervision]\nhub_silent_s = 86400\n"
 
 
 async def heard(desk: DeskCentre, *devices: str, hub: bool = True) -> None:
@@ -94,6 +96,24 @@ async def test_a_device_that_falls_silent_under_a_living_hub_is_reported_once(de
         await heard(desk, "door-1", "dispenser-1")
     (lost,) = [row for row in await desk.incidents() if row.kind == Kind.DEVICE_LOST]
     assert (lost.device_id, lost.resident_id) == ("pendant-1", "r-1017")
+
+
+async def test_a_shorter_interval_holds_from_when_its_site_is_applied(desk: DeskCentre) -> None:
+    long = "supervision_s = 2592000"
+    desk.move_in(SITE.replace("supervision_s = 3600", long, 1).replace("[[zones]]", f"{HUB_LONG}[[zones]]", 1))
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    await desk.pass_time(80)
+    await heard(desk, "door-1", "dispenser-1")
+    desk.move_in(SITE)
+    await desk.arm()
+    for _ in range(44):
+        await desk.pass_time(80)
+        await heard(desk, "door-1", "dispenser-1")
+    (lost,) = [row for row in await desk.incidents() if row.kind == Kind.DEVICE_LOST]
+    assert (lost.device_id, lost.opened_at) == ("pendant-1", lost.occurred_at + dt.timedelta(seconds=3600))
+    await desk.pass_time(90)
+    assert [row.hub_id for row in await desk.incidents() if row.kind == Kind.HUB_LOST] == ["h-1"]
 
 
 async def test_a_deaf_centre_blames_nobody_and_reports_itself(desk: DeskCentre) -> None:
