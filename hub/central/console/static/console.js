@@ -47,6 +47,10 @@ function carry(from, to) {
     if (field.type === "radio" || field.type === "checkbox") twin.checked = field.checked;
     else twin.value = field.value;
   }
+  // Whoever is closing an incident has seen as many reports as there were when the form was opened.
+  const seen = from.querySelector("details[open] input[name=presses]");
+  const twin = seen && to.querySelector("input[name=presses]");
+  if (twin) twin.value = seen.value;
 }
 
 function redraw({ regions, parts }, first) {
