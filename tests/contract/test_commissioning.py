@@ -250,6 +250,24 @@ async def test_an_assignment_that_changed_during_the_test_is_not_what_was_tested
     assert (await service_of(desk)).in_service_at is None
 
 
+@pytest.mark.parametrize("meanwhile", [None, SITE.replace('id = "pendant-1"', 'id = "pendant-2"')])
+async def test_who_gets_a_device_that_was_in_test_mode_is_not_testing_it(
+    desk: DeskCentre, meanwhile: str | None
+) -> None:
+    await begin(desk, minutes=60)
+    if meanwhile is not None:
+        await change_site(desk, meanwhile)
+    await change_site(desk, SITE.replace('r-1017"\nroom = "stue"', 'r-1018"\nroom = "stue"'))
+    await desk.keep(desk.event(PENDANT, PRESS))
+    (incident,) = await desk.incidents()
+    assert (incident.test, incident.resident_id, await desk.told(1)) == (False, "r-1018", [DUTY])
+    (test,) = await desk.rows(device_tests)
+    assert (test.running, test.ended_at, test.ended_by) == (None, desk.clock.at, "ward-office")
+    await desk.pass_time(3600)
+    actions = [row.action for row in await desk.rows(audit, audit.c.subject == f"device:{PENDANT}")]
+    assert actions.count("device.test_ended") == 1
+
+
 async def test_a_test_phone_that_left_the_site_leaves_the_ordinary_plan(desk: DeskCentre) -> None:
     await begin(desk)
     gone = SITE.replace(f'[[phones]]\nid = "technician"\nnumber = "{TECHNICIAN}"\n', "")

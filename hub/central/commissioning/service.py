@@ -28,7 +28,7 @@ def wiring(device: Device) -> str:
 
 
 def rewire(connection: sa.Connection, site: Site, now: Now, by: str) -> list[str]:
-    """Note how each device is assigned now, and take those out of service that are assigned otherwise.
+    """Note how each device is assigned now, and take those out of service and test that are assigned otherwise.
 
     Args:
         connection: The transaction in which the site is applied.
@@ -39,6 +39,7 @@ def rewire(connection: sa.Connection, site: Site, now: Now, by: str) -> list[str
     Returns:
         The devices that were in service and are no longer.
     """
+    _end_tests(connection, site, now, by)
     before = {row.device_id: row for row in connection.execute(sa.select(devices))}
     out = []
     for device in site.devices:
@@ -87,6 +88,19 @@ def acknowledged(tx: Tx, incident: record.Incident, actor: str) -> bool:
     record.note(tx, incident.id, "in_service", actor, f"device {incident.device_id} is in service")
     tx.effects.news.append(News("device", incident.device_id))
     return True
+
+
+def _end_tests(connection: sa.Connection, site: Site, now: Now, by: str) -> None:
+    """End the test modes of devices that are assigned otherwise or gone: who has one now is not testing it."""
+    wired = {device.id: wiring(device) for device in site.devices}
+    running = sa.select(device_tests).where(device_tests.c.running.is_not(None))
+    for test in connection.execute(running).all():
+        if wired.get(test.device_id) == test.wiring:
+            continue
+        ended = {"running": None, "ended_at": now.utc, "ended_by": by[:64]}
+        connection.execute(device_tests.update().where(device_tests.c.id == test.id).values(ended))
+        subject = f"device:{test.device_id}"
+        audit.note(connection, now, by[:64], "device.test_ended", subject, f"test:{test.id}")
 
 
 def _unproven(tx: Tx, incident: record.Incident, actor: str) -> str | None:
