@@ -258,6 +258,20 @@ async def test_a_lost_connection_is_said_and_what_was_missed_comes_after(
         await expect(page.locator("#announce")).to_contain_text("Trygghetsalarm")
 
 
+async def test_what_is_never_answered_keeps_no_page_from_connecting_again(
+    console: Console, browser: Browser
+) -> None:
+    async with signed_in(console, browser, DESK) as page:
+        await page.route("**/api/session", lambda _route: None)  # as over a line that went dead
+        services = console.app.state.services
+        services.ended.set()
+        await expect(page.locator("#live")).to_be_hidden()
+        services.ended = asyncio.Event()
+        await alarm(console)
+        await expect(page.locator("#incident-1")).to_be_visible(timeout=4 * PATIENCE_MS)
+        await expect(page.locator("#lost")).to_be_empty()
+
+
 async def test_a_session_that_ends_is_said_and_leads_to_the_login(console: Console, browser: Browser) -> None:
     context = await browser.new_context()
     page = await context.new_page()

@@ -139,6 +139,7 @@ if (sound) {
 
 const SILENT_MS = 25000; // two and a half signs of life
 const AGAIN_MS = 3000;
+const ANSWER_MS = 5000; // on a line that went dead an answer may never come
 const live = document.getElementById("live");
 const lost = document.getElementById("lost");
 let source = null;
@@ -173,7 +174,8 @@ async function down() {
   live.hidden = true;
   if (!lost.textContent) lost.textContent = lost.dataset.text;
   // A session that has ended looks like a broken line; this tells them apart.
-  const session = await fetch("/api/session").catch(() => null);
+  const late = new Promise((resolve) => { setTimeout(resolve, ANSWER_MS); });
+  const session = await Promise.race([fetch("/api/session").catch(() => null), late]);
   if (session?.status === 401) signedOut();
   else setTimeout(connect, AGAIN_MS * (0.7 + 0.6 * Math.random()));
 }
