@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.central.console.words import LANGUAGES
+from hub.central.presence import write
 from hub.central.store import tables
 from hub.domain.codes import Kind
 from tests.fakes.console import USER, Console, open_console
@@ -28,7 +29,6 @@ async def test_a_device_goes_into_service_from_the_console(console: Console) -> 
         assert "I testmodus til 20:10" in (await client.get("/devices/pendant-1")).text
         assert 'Aldri testet <span class="count">3</span>' in (await client.get("/hubs")).text
         await desk.keep(desk.event("pendant-1", Kind.ALARM_PRESSED))
-        assert "Stille for lenge" not in (await client.get("/hubs")).text
         await desk.store.write(
             lambda connection: connection.execute(tables.messages.update().values(state="delivered"))
         )
@@ -42,6 +42,22 @@ async def test_a_device_goes_into_service_from_the_console(console: Console) -> 
         assert (await client.post("/devices/pendant-1/test/end")).status_code == 303
     (test,) = await desk.rows(tables.device_tests)
     assert (test.started_by, test.ended_by) == (f"user:{USER}", f"user:{USER}")
+
+
+async def test_a_device_with_a_fault_is_not_said_to_be_silent_while_it_is_heard(console: Console) -> None:
+    desk = console.desk
+    desk.presence.heard_hub("h-1", desk.clock.at)
+    desk.presence.heard_device("pendant-1", desk.clock.at, Kind.BATTERY_LOW, 5, -60)
+    await desk.store.write(lambda connection: write(connection, desk.presence.take()))
+    await desk.keep(desk.event("pendant-1", Kind.BATTERY_LOW))
+    async with console.signed_in() as client:
+        page = (await client.get("/hubs")).text
+        assert "Taus for lenge" not in page
+        assert 'href="/incidents/1"' in page
+        desk.clock.go_on(3600)
+        desk.presence.heard_hub("h-1", desk.clock.at)
+        await desk.store.write(lambda connection: write(connection, desk.presence.take()))
+        assert "Taus for lenge" in (await client.get("/hubs")).text
 
 
 async def test_every_page_is_there_in_every_language(console: Console) -> None:

@@ -65,6 +65,7 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
     hubs = {row.hub_id: row for row in connection.execute(sa.select(tables.hubs))}
     devices = {row.device_id: row for row in connection.execute(sa.select(tables.devices))}
     stands = {one.id: one for one in standing.standings(connection, site, now.utc)}
+    overdue = _overdue(site, stands, now)
     technical = view.open_about(connection, incident_class="technical")
     by_device: dict[str, list[view.Incident]] = {}
     for incident in technical:
@@ -90,7 +91,7 @@ def hub_rows(connection: sa.Connection, site: Directory, now: Now) -> list[HubRo
                 version=row.version if row else None,
                 incidents=by_hub.get(hub.id, ()),
                 upkeep=upkeep.of_hub(switched_off, site, hub),
-                devices=_device_rows(site.devices_of(hub.id), devices, stands, by_device, state),
+                devices=_device_rows(site.devices_of(hub.id), devices, stands, by_device, state, overdue),
             )
         )
     return sorted(rows, key=lambda row: (_TROUBLE_FIRST.index(row.state), row.id))
@@ -103,27 +104,43 @@ def _hub_state(row: sa.Row[Any] | None, site: Directory, now: Now) -> str:
     return ONLINE if row.online and now.utc - row.last_seen_at < silent_after else SILENT
 
 
+def _overdue(site: Directory, stands: dict[str, Standing], now: Now) -> set[str]:
+    """Return the devices that are silent for longer than they may be, whether an incident says so or not."""
+    return {
+        device.id
+        for device in site.site.devices
+        if (seen_at := stands[device.id].last_seen_at) is not None
+        and now.utc - seen_at >= dt.timedelta(seconds=site.supervision_s(device))
+    }
+
+
 def _device_rows(
     here: list[Device],
     rows: dict[str, sa.Row[Any]],
     stands: dict[str, Standing],
     technical: dict[str, list[view.Incident]],
     hub_state: str,
+    overdue: set[str],
 ) -> tuple[DeviceRow, ...]:
     """Return the devices of a hub, those that were never tested first."""
+    heard = {device.id: OVERDUE if device.id in overdue else HEARD for device in here}
     found = [
-        _device_row(device, rows.get(device.id), stands[device.id], technical.get(device.id, []), hub_state)
+        _device_row(
+            device,
+            rows.get(device.id),
+            stands[device.id],
+            technical.get(device.id, []),
+            heard[device.id] if hub_state == ONLINE else BEHIND,
+        )
         for device in here
     ]
     return tuple(sorted(found, key=lambda row: row.in_service_at is not None))
 
 
 def _device_row(
-    device: Device, row: sa.Row[Any] | None, stands: Standing, incidents: list[view.Incident], hub_state: str
+    device: Device, row: sa.Row[Any] | None, stands: Standing, incidents: list[view.Incident], heard: str
 ) -> DeviceRow:
     last_seen_at = row.last_seen_at if row else None
-    in_trouble = any(not incident.test for incident in incidents)
-    heard = OVERDUE if in_trouble else HEARD if hub_state == ONLINE else BEHIND
     return DeviceRow(
         id=device.id,
         driver=device.driver,

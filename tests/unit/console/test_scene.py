@@ -59,6 +59,7 @@ LONG_AGO = AT - dt.timedelta(hours=2)
     ("hub", "device", "online", "shown"),
     [
         (AGO, AGO, True, ("online", "heard")),
+        (AGO, LONG_AGO, True, ("online", "overdue")),  # under maintenance, or its incident was closed: no matter
         (AGO, AGO, False, ("silent", "behind")),  # the broker lost it
         (LONG_AGO, LONG_AGO, True, ("silent", "behind")),  # it merely fell silent
         (LONG_AGO, None, True, ("silent", "never")),
