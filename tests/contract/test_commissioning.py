@@ -304,6 +304,16 @@ async def test_what_cannot_be_tested_is_refused_in_a_sentence(desk: DeskCentre) 
     assert await desk.rows(device_tests) == []
 
 
+async def test_a_device_that_reported_an_open_incident_again_cannot_be_tested(desk: DeskCentre) -> None:
+    pendant = SITE[SITE.index('[[devices]]\nid = "pendant-1"') : SITE.index('[[devices]]\nid = "door-1"')]
+    cord = pendant.replace("pendant-1", "cord-1").replace("01020304", "01020305")
+    await change_site(desk, SITE.replace("[[doses]]", f"{cord}[[doses]]"))
+    await desk.keep(desk.event(PENDANT, PRESS), desk.event("cord-1", PRESS))
+    assert [row.presses for row in await desk.incidents()] == [2]
+    with pytest.raises(RefusedError, match="incident 1 of device cord-1 is open"):
+        await begin(desk, "cord-1")
+
+
 async def test_beginning_anew_ends_the_first_and_leaves_one_end_to_come(desk: DeskCentre) -> None:
     await begin(desk, minutes=10)
     await desk.pass_time(300)

@@ -12,7 +12,7 @@ from hub.central.centre import Tx
 from hub.central.commissioning import route, service
 from hub.central.incidents.lifecycle import OPEN
 from hub.central.store import sql
-from hub.central.store.tables import device_tests, incidents
+from hub.central.store.tables import device_tests, incident_observations, incidents, observations
 from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError, RefusedError
 
@@ -138,8 +138,15 @@ def await_answer(tx: Tx, number: int) -> None:
 
 
 def _refuse_in_earnest(tx: Tx, device_id: str) -> None:
+    # Another device of the resident may have raised it, and this one reported it again.
+    links = incident_observations
+    reported = sa.select(links.c.incident_id).where(
+        links.c.incident_id == incidents.c.id,
+        links.c.observation_id == observations.c.id,
+        observations.c.device_id == device_id,
+    )
     query = sa.select(incidents.c.id).where(
-        incidents.c.device_id == device_id,
+        sa.or_(incidents.c.device_id == device_id, reported.exists()),
         incidents.c.incident_class == "care",
         incidents.c.test.is_(False),
         incidents.c.state.in_(OPEN),
