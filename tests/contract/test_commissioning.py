@@ -12,6 +12,7 @@ from hub.central.commissioning import mode
 from hub.central.escalation import engine
 from hub.central.incidents import desk as acts
 from hub.central.incidents.lifecycle import Event
+from hub.central.maintenance import service as maintenance
 from hub.central.notify.channels.base import Inbound
 from hub.central.notify.replies import receive
 from hub.central.site.apply import apply, load_current
@@ -106,6 +107,21 @@ async def test_at_the_console_it_counts_only_when_the_text_has_reached_the_phone
         assert ((await service_of(desk)).in_service_at is not None) is (number == 2)
     assert "not_in_service" in await desk.story(1)
     assert "in_service" in await desk.story(2)
+
+
+async def test_a_device_that_is_declared_broken_goes_into_service_only_after_that(desk: DeskCentre) -> None:
+    until = desk.clock.at + dt.timedelta(days=20)
+    await desk.centre.transact(
+        lambda tx: maintenance.add(tx, "device", PENDANT, "broken: sends by itself", "user:x", until=until)
+    )
+    await begin(desk)
+    await desk.keep(desk.event(PENDANT, PRESS))
+    assert await answer(desk, "OK 1") == "Test 1 er kvittert. pendant-1 er ikke i drift."
+    assert (await service_of(desk)).in_service_at is None
+    await desk.centre.transact(lambda tx: maintenance.end(tx, 1, "user:x"))
+    await begin(desk)
+    await desk.keep(desk.event(PENDANT, PRESS))
+    assert await answer(desk, "OK 2") == "Test 2 er kvittert. pendant-1 er i drift."
 
 
 async def test_test_mode_ends_by_itself_and_the_next_press_is_real(desk: DeskCentre) -> None:

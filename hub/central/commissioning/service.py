@@ -10,6 +10,7 @@ from hub.central.auth import audit
 from hub.central.bulletin import News
 from hub.central.centre import Tx
 from hub.central.incidents import record
+from hub.central.maintenance import holding
 from hub.central.notify.message import REACHED, phone_of
 from hub.central.site.model import Device, Site
 from hub.central.store.tables import device_tests, devices, messages
@@ -113,6 +114,8 @@ def _unproven(tx: Tx, incident: record.Incident, actor: str) -> str | None:
     device = tx.site.devices.get(incident.device_id)
     if device is None or wiring(device) != test.wiring:
         return f"device {incident.device_id} was assigned anew since its test began"
+    if holding.declared_broken(tx, device.id):
+        return f"device {device.id} is declared broken: its alarms reach no nurse until that maintenance has ended"
     if phone_of(actor) == test.phone:
         return None
     arrived = sa.select(messages.c.id).where(

@@ -95,6 +95,13 @@ def is_broken(kind: str, reason: str) -> bool:
     return kind == "device" and reason.casefold().partition(":")[0].strip() == BROKEN
 
 
+def declared_broken(tx: Tx, device_id: str) -> bool:
+    """Tell whether a device's care alarms become faults now."""
+    rows = tx.connection.execute(_RUNNING, {"now": tx.now.utc})
+    reasons = [row.reason for row in rows if (row.kind, row.subject) == ("device", device_id)]
+    return bool(reasons) and is_broken("device", reasons[-1])
+
+
 def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> bool:
     """Keep a finding; ``False``: its maintenance has ended since it was read, and has raised what it held.
 
