@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from hub.central.api.headers import HEADERS
+from hub.central.auth import check_password, set_password
+from hub.central.console import login
 from hub.central.incidents import desk
 from hub.central.store import tables
 from tests.fakes.console import HOOK_SECRET, PASSWORD, USER, Console, open_console
@@ -184,6 +186,22 @@ async def test_guessing_is_slowed_down_and_the_right_person_comes_in_later(
         assert answer.headers["retry-after"] == "30"
         console.desk.clock.go_on(31)
         assert (await client.post("/login", data=right)).status_code == 303
+
+
+async def test_a_password_that_is_changed_while_it_is_checked_begins_no_session(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, now = console.desk.store, console.desk.clock.now()
+
+    def slowly(stored: str | None, password: str) -> bool:
+        store.write_now(lambda connection: set_password(connection, USER, "fjord og fjell 8", now))
+        return check_password(stored, password)
+
+    monkeypatch.setattr(login, "check_password", slowly)
+    async with console.client() as client:
+        answer = await client.post("/login", data={"username": USER, "password": PASSWORD})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+    assert await console.desk.rows(tables.sessions) == []
 
 
 async def test_the_login_leads_nowhere_else(console: Console) -> None:

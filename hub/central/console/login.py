@@ -51,19 +51,24 @@ async def login(
         # Where from is what can be blocked; whose it is stands with each failure in the audit trail.
         log.warning("logins of one user from %s are throttled for %d s", address, wait_s)
         return _form(request, next, words("login.wait", seconds=wait_s), username, _wait(wait_s))
-    if not await _fits(of, name, password):
-        await of.centre.transact(lambda tx: _audit(tx, name, "login.failed", address))
-        return _form(request, next, words("login.wrong"), username)
-    of.throttle.forgive(key)
+    stored = await of.centre.store.read(lambda connection: accounts.stored_hash(connection, name))
+    fits = await _fits(of, stored, password)
     former = request.cookies.get(of.cookie)
 
-    def begin(tx: Tx) -> str:
+    def begin(tx: Tx) -> str | None:
+        # It may have been changed while it was checked; then it opens nothing any more.
+        if not fits or accounts.stored_hash(tx.connection, name) != stored:
+            _audit(tx, name, "login.failed", address)
+            return None
         if former:
             close_session(tx.connection, former)
         _audit(tx, name, "login", address)
         return open_session(tx.connection, name, tx.now)
 
-    token = await of.centre.transact(begin, urgent=True)
+    token = await of.centre.transact(begin, urgent=fits)
+    if token is None:
+        return _form(request, next, words("login.wrong"), username)
+    of.throttle.forgive(key)
     response = RedirectResponse(inside(next), status.HTTP_303_SEE_OTHER)
     response.set_cookie(
         of.cookie,
@@ -123,8 +128,7 @@ def _name(username: str) -> str:
         return _NOBODY
 
 
-async def _fits(of: Services, name: str, password: str) -> bool:
-    stored = await of.centre.store.read(lambda connection: accounts.stored_hash(connection, name))
+async def _fits(of: Services, stored: str | None, password: str) -> bool:
     async with of.hashing:
         return await asyncio.to_thread(check_password, stored, password)
 
