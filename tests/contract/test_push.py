@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,6 +34,10 @@ RECEIVER = Subscription(id=0, endpoint="https://push.example/one", p256dh="key",
 
 def browser(name: str) -> Subscription:
     return msgspec.structs.replace(RECEIVER, endpoint=f"https://push.example/{name}")
+
+
+def digest(name: str) -> str:
+    return hashlib.sha256(browser(name).endpoint.encode()).hexdigest()
 
 
 async def ask(desk: DeskCentre, name: str = "one", phone: str = PHONE) -> int:
@@ -166,9 +171,18 @@ async def test_with_another_number_the_phone_must_prove_itself_anew(desk: DeskCe
 async def test_it_is_switched_off_once(desk: DeskCentre) -> None:
     number = await switched_on(desk)
     for _ in range(2):
-        await desk.centre.transact(lambda tx: subscriptions.off(tx, number, BY))
+        await desk.centre.transact(lambda tx: subscriptions.off(tx, number, digest("one"), BY))
     assert await standing(desk) == []
     assert [action for _, action, _ in await trail(desk)].count("push.off") == 1
+
+
+async def test_who_switches_one_off_that_is_gone_switches_no_other_one_off(desk: DeskCentre) -> None:
+    former = await switched_on(desk, "one")
+    await desk.centre.transact(lambda tx: subscriptions.off(tx, former, digest("one"), BY))
+    number = await switched_on(desk, "two")
+    await desk.centre.transact(lambda tx: subscriptions.off(tx, former, digest("one"), BY))
+    await desk.centre.transact(lambda tx: subscriptions.off(tx, number, digest("one"), BY))
+    assert await standing(desk) == [number]
 
 
 @pytest.mark.parametrize("language", ["nb", "nn", "en"])
@@ -326,7 +340,8 @@ async def test_what_is_gone_takes_no_other_one_along(bench: Bench) -> None:
 
 async def test_one_that_was_switched_off_meanwhile_gets_nothing(bench: Bench) -> None:
     given = await bench.switch_on()
-    await bench.desk.centre.transact(lambda tx: subscriptions.off(tx, given.id, BY))
+    endpoint_hash = hashlib.sha256(given.endpoint.encode()).hexdigest()
+    await bench.desk.centre.transact(lambda tx: subscriptions.off(tx, given.id, endpoint_hash, BY))
     await bench.alarm()
     assert await bench.state() == [(PHONE, "undeliverable")]
     assert bench.service.pushed.empty()

@@ -57,8 +57,11 @@ async def test_it_is_switched_on_and_off(console: Console, service: PushService)
         assert code not in (await client.get("/push")).text
         answer = await client.post("/push/subscriptions/1/confirm", data={"code": code})
         assert answer.status_code == 303
-        assert (await client.post("/push/subscriptions/1/off")).status_code == 303
-        assert (await client.post("/push/subscriptions/1/off")).status_code == 303
+        (row,) = await console.desk.rows(push_subscriptions)
+        shown = {"endpoint": row.endpoint_hash}
+        assert f'name="endpoint" value="{row.endpoint_hash}"' in (await client.get("/push")).text
+        assert (await client.post("/push/subscriptions/1/off", data=shown)).status_code == 303
+        assert (await client.post("/push/subscriptions/1/off", data=shown)).status_code == 303
     rows = await console.desk.rows(audit, audit.c.subject == f"phone:{DUTY}")
     assert [row.action for row in rows] == ["push.asked", "push.on", "push.off"]
 

@@ -101,9 +101,11 @@ async def confirm(
 
 
 @router.post("/subscriptions/{number}/off")
-async def off(of: Of, session: SignedIn, number: Number) -> Response:
-    """Switch a subscription off."""
-    await of.centre.transact(lambda tx: subscriptions.off(tx, number, session.actor), urgent=True)
+async def off(
+    of: Of, session: SignedIn, number: Number, endpoint: Annotated[str, Form(max_length=64)]
+) -> Response:
+    """Switch a subscription off: the one that the page showed, by its digest."""
+    await of.centre.transact(lambda tx: subscriptions.off(tx, number, endpoint, session.actor), urgent=True)
     return _to_page()
 
 

@@ -134,9 +134,16 @@ def confirm(tx: Tx, number: int, code: str, by: str) -> bool:
     return True
 
 
-def off(tx: Tx, number: int, by: str) -> None:
-    """Switch a subscription off; one that is off already is no error."""
-    row = _taken_out(tx, number)
+def off(tx: Tx, number: int, endpoint_hash: str, by: str) -> None:
+    """Switch a subscription off; one that is off already is no error.
+
+    Its number alone does not tell which is meant: SQLite gives that of the last one, once gone, to the next.
+    """
+    query = sa.select(push_subscriptions.c.endpoint).where(
+        push_subscriptions.c.id == number, push_subscriptions.c.endpoint_hash == endpoint_hash
+    )
+    meant = tx.connection.scalar(query)
+    row = None if meant is None else _taken_out(tx, number, meant)
     if row is not None:
         _audit(tx, by, "push.off", row, "")
 
