@@ -129,7 +129,10 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         if place == "who":
             return self.who(text)
         if place == "at":
-            return self.clock(dt.datetime.strptime(text, _STORED).replace(tzinfo=UTC))
+            try:
+                return self.clock(dt.datetime.strptime(text, _STORED).replace(tzinfo=UTC))
+            except (ValueError, OverflowError):  # somebody typed it
+                return text
         if place == "days":
             return self.words.days(text)
         return self.words.name(place, text) if place in CODES else text

@@ -106,6 +106,12 @@ def test_every_sentence_has_a_translation(language: str) -> None:
     assert [text for text in found if reader(language).said(text) == text and text not in same_in_all] == []
 
 
+@pytest.mark.parametrize("typed", ["2026-13-45 10:00:00 UTC", "9999-12-31 23:59:59 UTC"])
+def test_what_somebody_typed_and_is_no_instant_is_shown_as_it_is(typed: str) -> None:
+    detail = f"device pendant-1 is under maintenance 1: since {typed}"
+    assert typed in reader("nb").said(detail)
+
+
 def test_the_languages_translate_the_same_sentences() -> None:
     assert list(Words("nb").said) == list(Words("nn").said) == list(Words("en").said)
     for language in LANGUAGES:
