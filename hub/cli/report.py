@@ -21,7 +21,9 @@ def _followup_options(parser: Parser) -> None:
     parser.add_argument(
         "--to", dest="until", type=date, required=True, metavar="DATE", help="the day after the last one"
     )
-    parser.add_argument("--kind", metavar="KIND", help="only incidents of this kind (dose.not_dispensed)")
+    parser.add_argument(
+        "--kind", metavar="KIND", help="only incidents that were reported as this (dose.not_dispensed)"
+    )
     parser.add_argument("--zone", metavar="ZONE", help="only incidents of this zone")
     parser.add_argument("--by", choices=_BY, default="zone", help="what they are grouped by; default: zone")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: table")

@@ -4,6 +4,7 @@ import datetime as dt
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from hub.central.notify import outcome
 from hub.central.reports import followup
 from hub.central.store.tables import audit, incident_events, incidents, messages, sites
 from hub.cli import main
+from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
 from tests.fakes.ward import press
 
@@ -26,6 +28,7 @@ from tests.fakes.ward import press
 ALTERED = {
     "incident_class": "incident_class = 'technical'",
     "kind": "kind = 'dose.not_dispensed'",
+    "also": "also = 'fall.detected'",
     "severity": "severity = 10",
     "zone": "zone = 'nord-2'",
     "resident_id": "resident_id = NULL",
@@ -291,3 +294,24 @@ async def test_the_command_names_each(
     assert out[0].startswith("altered: incident 1: test: not what row")
     assert out[1].startswith("altered: incident 2: test: not what row")
     assert await desk.rows(audit, audit.c.action == anchor.ACTION)
+
+
+async def test_an_anchor_that_says_nothing_of_what_else_was_reported_is_not_held_against_it(
+    desk: DeskCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(*given: Any) -> tuple[Facts, ...]:
+        return tuple(msgspec.structs.replace(one, also=None) for one in read(*given))
+
+    read = facts.read
+    await Anchors(desk.centre).round()
+    await raised(desk)
+    await raised(desk, kind=Kind.FALL_DETECTED)
+    with monkeypatch.context() as before:
+        before.setattr(facts, "read", older)
+        await rest(desk)
+    assert (await verdict(desk)).altered == ()
+    await raised(desk, kind=Kind.DOSE_UNKNOWN)
+    await rest(desk)
+    assert (await verdict(desk)).altered == ()
+    await tamper(desk, "UPDATE incidents SET also = ''")
+    assert ["also" in one.where for one in (await verdict(desk)).altered] == [True]

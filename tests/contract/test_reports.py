@@ -129,6 +129,24 @@ async def test_only_what_was_asked_for_is_counted(desk: DeskCentre) -> None:
         await ask(desk, Question(since=DAY, until=DAY))
 
 
+async def test_what_else_was_reported_is_found_under_that_kind_too(
+    desk: DeskCentre, store_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in (Kind.FALL_DETECTED, Kind.ALARM_PRESSED):
+        await raised(desk, "r-1017", kind=kind)
+    for word, count in (("fall.detected", 1), ("alarm.pressed", 1), ("alarm.cancelled", 0)):
+        asked = Question(since=DAY, until=DAY + dt.timedelta(days=1), kind=word, by="kind")
+        assert {name: one.raised for name, one in (await ask(desk, asked)).groups.items()} == (
+            {"alarm.pressed": 1} if count else {}
+        )
+    words = ["report", "followup", "--store", store_url, "--from", "2026-11-21", "--to", "2026-11-22"]
+    assert main([*words, "--list", "--kind", "fall.detected"]) == 0
+    assert "alarm.pressed + fall.detected  nobody" in capsys.readouterr().out
+    assert main([*words, "--list", "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["kind"], row["also"]) == ("alarm.pressed", "fall.detected")
+
+
 async def test_the_limits_and_the_shift_are_those_of_then(desk: DeskCentre) -> None:
     await raised(desk, "r-1")  # no limit is written down yet
     desk.clock.go_on(3600)

@@ -21,6 +21,7 @@ _AFTER: Mapping[str, frozenset[str]] = {
     "opened_at": frozenset({BROUGHT_BACK}),
     "kind": frozenset({"alerts_again"}),
     "severity": frozenset({"alerts_again"}),
+    "also": frozenset({"alerts_again"}),
     "presses": frozenset({Event.PRESS}),
     **dict.fromkeys(("closed_at", "closed_by", "outcome", "cause"), frozenset({CLOSED})),
     **dict.fromkeys(("sent_at", "delivered_at"), frozenset({"sent", "delivered", BROUGHT_BACK})),
@@ -31,8 +32,9 @@ LINES = frozenset({OPENED}).union(*_AFTER.values())
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """An incident as a report reads it; instants are microseconds since 1970.
 
-    The last two are when its first message was sent, and when the first was delivered. Whatever is added later
-    goes to the end and has a default: the trail keeps what was written before.
+    ``sent_at`` and ``delivered_at`` are those of its first message, and of the first that was delivered. Whatever
+    is added later goes to the end and has a default: the trail keeps what was written before. There ``also``,
+    what else was reported, is ``None``: nothing is said of it.
     """
 
     id: int
@@ -51,6 +53,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     cause: str | None
     sent_at: int | None
     delivered_at: int | None
+    also: str | None = None
 
 
 class Line(NamedTuple):
@@ -124,6 +127,8 @@ def drift(before: Facts, after: Facts, events: Collection[str], row: int) -> Bre
         row: The row of the trail that says it.
     """
     changed = [name for name in Facts.__struct_fields__ if getattr(before, name) != getattr(after, name)]
+    if None in {before.also, after.also} and "also" in changed:
+        changed.remove("also")
     odd = [name for name in changed if _AFTER.get(name, frozenset()).isdisjoint(events)]
     if before.incident_class == "technical" and before.closed_at is None and after.presses > before.presses:
         # A technical fault may repeat a thousand times an hour: each is counted, few are noted.

@@ -52,6 +52,7 @@ class Row(NamedTuple):
     closed_by: str | None
     outcome: str | None
     cause: str | None
+    also: str = ""  # what else was reported, with blanks between
 
 
 class Noted(NamedTuple):
@@ -107,6 +108,7 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one incident; seconds are from when it was raised, ``None`` for what never happened.
 
     Attributes:
+        also: Other kinds that were reported of it.
         sent_s: A provider had accepted the first message.
         delivered_s: A provider reported that the first message was delivered.
         acknowledged_s: Somebody took it, or closed it straight away.
@@ -141,6 +143,7 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     limits_s: dict[str, int]
     breaches: tuple[Breach, ...]
     shift: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def taken_by(self) -> str | None:
@@ -218,6 +221,7 @@ def follow_up(
         limits_s=limits_s,
         breaches=(*late, *expired),
         shift=shift,
+        also=tuple(row.also.split()),
     )
 
 

@@ -26,7 +26,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         since: First local date on which the incidents were raised.
         until: Local date before which they were.
-        kind: Only of this kind; ``None`` for all.
+        kind: Only those of which this kind was reported, whatever they are called now; ``None`` for all.
         zone: Only of this zone; ``None`` for all.
         by: What they are grouped by.
     """
@@ -102,7 +102,8 @@ def _wanted(question: Question, zone: ZoneInfo) -> sa.ColumnElement[bool]:
         incidents.c.opened_at < instant(question.until, 0, zone),
     ]
     if question.kind is not None:
-        wanted.append(incidents.c.kind == question.kind)
+        also = (sa.literal(" ") + incidents.c.also + " ").contains(f" {question.kind} ", autoescape=True)
+        wanted.append(sa.or_(incidents.c.kind == question.kind, also))
     if question.zone is not None:
         wanted.append(incidents.c.zone == question.zone)
     return sa.and_(*wanted)

@@ -44,7 +44,7 @@ _INCIDENT_HEAD = (
     *(f"{leg}_s" for leg in LEGS),
     *("taken_by", "closed_by", "outcome", "cause", "presses", "repeats", "within"),
     *(f"{limit}_late_s" for limit in LIMITS),
-    *("takings", "led_nowhere"),
+    *("takings", "led_nowhere", "also"),
 )
 
 
@@ -130,7 +130,7 @@ def _line(one: FollowUp, zone: ZoneInfo) -> tuple[str, ...]:
         f"{one.raised_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
         one.zone,
         one.resident or "-",
-        one.kind,
+        " + ".join((one.kind, *one.also)),
         ", ".join(_takings(one)) or "nobody",
         span(one.acknowledged_s),
         span(one.arrived_s),
@@ -192,7 +192,7 @@ def _incident(one: FollowUp, zone: ZoneInfo) -> list[Any]:
         *(one.taken_by, one.closed_by, one.outcome, one.cause, one.presses, one.repeats),
         _WITHIN[one.within],
         *(late.get(limit) for limit in LIMITS),
-        *("; ".join(map(_seconds, one.takings)), one.led_nowhere),
+        *("; ".join(map(_seconds, one.takings)), one.led_nowhere, " ".join(one.also)),
     ]
 
 
