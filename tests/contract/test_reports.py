@@ -167,6 +167,21 @@ async def test_the_limits_and_the_shift_are_those_of_then(desk: DeskCentre) -> N
     assert sum(figures.raised for figures in told.groups.values()) == 3
 
 
+async def test_the_shift_is_that_of_the_first_step_that_is_taken_at_that_hour(desk: DeskCentre) -> None:
+    office = '[[rota]]\nzone = "nord-1"\nrole = "office"\nphone = "leader"\ndays = "daily"\n'
+    first = 'class = "care"\nsteps = [{ roles = ["office"], hours = "08:00-15:00" }, '
+    day = SITE.replace('class = "care"\nsteps = [', first) + office + 'from = "08:00"\nto = "15:00"\n'
+    await lay(desk, day)
+    await raised(desk, "r-1")  # 21:00 by the clock
+    desk.clock.go_on(12 * 3600)
+    await raised(desk, "r-2")
+    told = await ask(desk, Question(since=DAY, until=DAY + dt.timedelta(days=2), by="shift"))
+    assert [one.shift for one in told.incidents] == [
+        "duty of nord-1: daily 00:00-24:00",
+        "office of nord-1: daily 08:00-15:00",
+    ]
+
+
 async def test_a_site_that_nobody_can_read_any_more_stops_no_report(desk: DeskCentre) -> None:
     await raised(desk, "r-1")
     await desk.store.write(lambda c: c.exec_driver_sql("UPDATE sites SET document = 'gone ='"))

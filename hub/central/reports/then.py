@@ -5,7 +5,7 @@ from bisect import bisect_right
 
 import sqlalchemy as sa
 
-from hub.central.escalation import plan
+from hub.central.escalation import hours, plan
 from hub.central.reports.followup import EPOCH, LIMITS
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
@@ -45,16 +45,18 @@ class Then:
         return self._limits[key]
 
     def shift(self, at: int, zone: str, incident_class: str, severity: int) -> str:
-        """Return whose shift it was, in the words of the rota: who the plan's first step tells first."""
+        """Return whose shift it was, in the words of the rota: who the first step of that hour tells first."""
         directory = self._directory(self._place(at))
         if directory is None:
             return UNKNOWN
-        steps = plan.choose(directory.site, zone, incident_class, severity).steps
-        role = steps[0].roles[0] if steps and steps[0].roles else plan.LAST_RESORT
-        of, role = plan.role_place(zone, role)
+        then, local = EPOCH + dt.timedelta(microseconds=at), directory.rota.zone
+        steps = plan.steps_of(plan.choose(directory.site, zone, incident_class, severity), zone)
+        taken = (step for step in steps if step.hours is None or not hours.until(step.hours, then, local))
+        roles = next(taken).roles  # the last one is taken at all hours
+        of, role = plan.role_place(zone, roles[0] if roles else plan.LAST_RESORT)
         if role == plan.LAST_RESORT:
             return f"last resort of {of}"
-        on_call = directory.rota.who(of, role, EPOCH + dt.timedelta(microseconds=at))
+        on_call = directory.rota.who(of, role, then)
         return NOBODY if on_call.phone is None else on_call.reason
 
     def _place(self, at: int) -> int:
