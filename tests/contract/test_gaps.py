@@ -11,6 +11,8 @@ from hub.central.incidents import desk as incident_desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.shifts import gaps
+from hub.central.site.check import findings
+from hub.central.site.load import load
 from hub.central.store.tables import incidents
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
@@ -260,3 +262,18 @@ async def test_a_role_that_no_plan_names_any_more_has_no_gaps(bare: DeskCentre) 
     await arm(bare)
     await bare.pass_time(1)
     assert [(row.state, row.outcome) for row in await told(bare)] == [("closed", "cleared")]
+
+
+async def test_a_role_of_a_plan_that_no_incident_of_the_zone_follows_has_no_gaps(desk: DeskCentre) -> None:
+    own = '[[plans]]\nclass = "care"\nzone = "nord-2"\nsteps = [{ roles = ["team"] }]\n'
+    text = PATIENT.replace(', { roles = ["nord-2:duty"], wait_s = 120 }', "")
+    text = text.replace('zone = "nord-2"\nrole = "duty"', 'zone = "nord-2"\nrole = "team"') + own
+    assert [found for found in findings(load(text), desk.clock.at.date()) if found.level == "error"] == []
+    desk.move_in(text)
+    await arm(desk)
+    await desk.pass_time(1)
+    assert await told(desk) == []
+    desk.move_in(text.replace(own, own.replace('"team"', '"nobody"')))
+    await arm(desk)
+    await desk.pass_time(1)
+    assert [row.reason.partition(" from")[0] for row in await told(desk)] == ["nobody is nobody of nord-2"]

@@ -17,18 +17,19 @@ import sqlalchemy as sa
 from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.escalation import hours
-from hub.central.escalation.plan import EVERY_ZONE, LAST_RESORT, role_place
+from hub.central.escalation.plan import LAST_RESORT, choose, role_place
 from hub.central.escalation.rota import Place, Span
 from hub.central.incidents import desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import Outcome
 from hub.central.site.directory import Directory
-from hub.central.site.model import Site
+from hub.central.site.model import IncidentClass, Site
 from hub.central.store.tables import due, incidents
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
 
 GAP = "rota.gap"
+_CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
 
 # How long before a gap it is told, and how severe it has become; being told again needs a higher severity.
 WARNINGS = (
@@ -65,15 +66,20 @@ _ROWS = (
 
 
 def roles_of(site: Site) -> dict[Place, set[str | None]]:
-    """Return the zones and roles that plans name, with the hours of the steps that do; ``None`` is always."""
+    """Return the zones and roles that plans name, with the hours of the steps that do; ``None`` is always.
+
+    A plan that no incident of a zone follows, for one of its own goes before it, names nobody there.
+    """
     zones = [zone.id for zone in site.zones]
     places: dict[Place, set[str | None]] = {}
-    for plan in site.plans:
-        for zone in zones if plan.zone == EVERY_ZONE else [plan.zone]:
-            for step in plan.steps:
-                for place in (role_place(zone, role) for role in step.roles):
-                    if place[0] in zones and place[1] != LAST_RESORT:
-                        places.setdefault(place, set()).add(step.hours)
+    for zone in zones:
+        plans = (
+            choose(site, zone, incident_class, severity) for incident_class in _CLASSES for severity in Severity
+        )
+        for step in (step for plan in plans for step in plan.steps):
+            for place in (role_place(zone, role) for role in step.roles):
+                if place[0] in zones and place[1] != LAST_RESORT:
+                    places.setdefault(place, set()).add(step.hours)
     return places
 
 
