@@ -107,6 +107,7 @@ class Auditor:
         self._throw()
         ages = {name: queue.since() for name, queue in self._queues.items()}
         found = troubles.queued(ages, now, self._awake)
+        blind = False
         try:
             seen = self._store.read_now(partial(troubles.see, now=now.utc))
             found += troubles.stored(seen, now, self._awake)
@@ -115,10 +116,12 @@ class Auditor:
                 self._do(partial(_resume, number=number))
         except Exception as error:  # noqa: BLE001 - the thread's boundary; unfit() says it
             self._fitness.failed("look", error)
+            blind = True
         for trouble in found:
             level = logging.WARNING if trouble.can_wait else logging.CRITICAL
             log.log(level, "auditor: %s: %s", trouble.name, trouble.reason)
-        self._do(partial(_say, found=found, awake=self._awake.utc, jump_s=self._clock.jump_s))
+        say = partial(_say, found=found, blind=blind)
+        self._do(partial(say, awake=self._awake.utc, jump_s=self._clock.jump_s))
         self._fitness.looked()
         return found
 
@@ -190,20 +193,23 @@ def _resume(tx: Tx, number: int) -> None:
     engine.again(tx, incident, "it was open without a next action")
 
 
-def _say(tx: Tx, found: list[Trouble], awake: dt.datetime, jump_s: float) -> None:
+def _say(tx: Tx, found: list[Trouble], awake: dt.datetime, jump_s: float, *, blind: bool) -> None:
     """Say what was found, and that somebody has looked: a store that takes no write is noticed here."""
     mark.keep(tx.connection, tx.owner, tx.now, awake=awake)
-    _keep_open(tx, found)
+    _keep_open(tx, found, blind=blind)
     _clock_jumped(tx, jump_s)
 
 
-def _keep_open(tx: Tx, found: list[Trouble]) -> None:
-    """Keep one incident open for each trouble that lasts, and clear those that have ended."""
+def _keep_open(tx: Tx, found: list[Trouble], *, blind: bool) -> None:
+    """Keep one incident open for each trouble that lasts, and clear those that have ended.
+
+    Of a look that could not see the store nobody knows which have.
+    """
     prefix = f"technical:{tx.owner}:stuck:"
     column = incidents.c.open_key
     open_now = set(tx.connection.scalars(sa.select(column).where(column.startswith(prefix, autoescape=True))))
     lasting = {prefix + trouble.name: trouble for trouble in found}
-    for need in open_now - lasting.keys():
+    for need in set() if blind else open_now - lasting.keys():
         desk.clear(tx, need, "it works again")
     for need in lasting.keys() - open_now:
         trouble = lasting[need]

@@ -303,6 +303,27 @@ async def test_a_store_that_fails_makes_it_unfit_and_nothing_ends_it(
     assert watch.auditor.unfit() is None
 
 
+async def test_what_it_cannot_see_is_not_said_to_work_again(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(_work: object) -> None:
+        raise TransientError("store: canceling statement due to statement timeout")
+
+    def forget(tx: Tx) -> None:
+        clockwork.schedule(tx, tx.now.utc, "dose.window", "dispenser-1")
+        tx.connection.execute(
+            due.update().values(leased_by="dead", leased_until=tx.now.utc + dt.timedelta(days=1))
+        )
+
+    await watch.desk.centre.transact(forget)
+    assert await watch.look(after_s=OVERDUE_S + 1) == ["overdue"]
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.store, "read_now", slow)
+        assert await watch.look() == []
+    assert [row.need for row in await watch.told()] == ["technical:centre:stuck:overdue"]
+    await watch.desk.centre.transact(lambda tx: clockwork.unschedule(tx, "dose.window", "dispenser-1"))
+    await watch.look()
+    assert "technical:centre:stuck:overdue" not in [row.need for row in await watch.told()]
+
+
 async def test_its_thread_looks_by_itself_and_ends(
     desk: DeskCentre, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
