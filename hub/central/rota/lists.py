@@ -3,7 +3,8 @@
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -51,17 +52,11 @@ def from_csv(text: str, name: str) -> list[Entry]:
     text = text.removeprefix("\ufeff")  # as spreadsheets begin
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first else ",", strict=True)
-    columns = [column.strip().lower() for column in rows.fieldnames or ()]
-    unknown = [column for column in columns if column not in _COLUMNS]
-    missing = [column for column in _NEEDED if column not in columns]
-    if missing or unknown:
-        odd = f"column {unknown[0]!r} is not known" if unknown else f"there is no column {missing[0]!r}"
-        raise MalformedError(f"{name}: line 1: {odd}; write from,to,phone and, if wanted, kind,reason")
-    rows.fieldnames = columns
     try:
+        rows.fieldnames = _columns(rows.fieldnames or (), name)
         return [_row(row, f"{name}: line {rows.line_num}", name) for row in rows]
     except csv.Error as error:
-        raise MalformedError(f"{name}: line {rows.line_num} or after: {error}") from error
+        raise MalformedError(f"{name}: line {max(rows.line_num, 1)} or after: {error}") from error
 
 
 def from_ics(data: bytes, name: str, role: str, zone: ZoneInfo) -> list[Entry]:
@@ -79,6 +74,16 @@ def from_ics(data: bytes, name: str, role: str, zone: ZoneInfo) -> list[Entry]:
         raise MalformedError(f"{name}: is no iCalendar file: {error}") from error
     events = enumerate(calendar.walk("VEVENT"), 1)
     return [entry for number, event in events for entry in _event(event, f"{name}: event {number}", role, zone)]
+
+
+def _columns(heading: Sequence[str], name: str) -> list[str]:
+    columns = [column.strip().lower() for column in heading]
+    unknown = [f"column {column!r} is not known" for column in columns if column not in _COLUMNS]
+    missing = [f"there is no column {column!r}" for column in _NEEDED if column not in columns]
+    twice = [f"column {column!r} is there twice" for column in columns if columns.count(column) > 1]
+    for odd in (*unknown, *missing, *twice):
+        raise MalformedError(f"{name}: line 1: {odd}; write from,to,phone and, if wanted, kind,reason")
+    return columns
 
 
 def _row(row: dict[str | None, str | None], where: str, name: str) -> Entry:
@@ -116,18 +121,24 @@ def _event(event: Component, where: str, role: str, zone: ZoneInfo) -> Iterator[
     if "DTSTART" not in event or "DTEND" not in event:
         raise MalformedError(f"{where}: it needs DTSTART and DTEND")
     yield Entry(
-        start=_local(event.decoded("DTSTART"), zone, where),
-        end=_local(event.decoded("DTEND"), zone, where),
+        start=_local(event["DTSTART"], zone, where),
+        end=_local(event["DTEND"], zone, where),
         phones=tuple((phones if colon else of).split()),
         reason=f"from {where.rpartition(':')[0]}",
         where=where,
     )
 
 
-def _local(at: dt.date, zone: ZoneInfo, where: str) -> str:
+def _local(prop: Any, zone: ZoneInfo, where: str) -> str:  # noqa: ANN401 - a list where there are several
     """Return a time of a calendar as the site file writes it."""
+    if isinstance(prop, list):
+        raise MalformedError(f"{where}: it has several times of one name; write one DTSTART and one DTEND")
+    at: dt.date = prop.dt
     if not isinstance(at, dt.datetime):
-        at = dt.datetime.combine(at, dt.time())
+        return _written(dt.datetime.combine(at, dt.time()))
+    if at.tzinfo is None and "TZID" in prop.params:
+        # The calendar does not say what it means; taken as ours it may be hours away.
+        raise MalformedError(f"{where}: time zone {prop.params['TZID']!r} is not known; export the times in UTC")
     if at.tzinfo is None:
         return _written(at)
     local = at.astimezone(zone).replace(tzinfo=None)

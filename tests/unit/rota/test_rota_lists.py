@@ -32,6 +32,13 @@ def ics(*events: str) -> bytes:
 EVENT = "SUMMARY:nord-2-duty\r\nDTSTART:20261224T140000Z\r\nDTEND:20261225T070000Z\r\n"
 
 
+AWAY = "SUMMARY:a\r\nDTSTART;TZID={zone}:20261224T150000\r\nDTEND;TZID={zone}:20261225T080000\r\n"
+DEFINED = (
+    "BEGIN:VTIMEZONE\r\nTZID:Office\r\nBEGIN:STANDARD\r\nDTSTART:16010101T000000\r\n"
+    "TZOFFSETFROM:+0200\r\nTZOFFSETTO:+0200\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+
+
 def test_a_table_of_a_spreadsheet_is_read() -> None:
     (entry,) = from_csv("\ufeff" + CSV, "list.csv")
     assert (entry.start, entry.end, entry.phones) == ("2026-12-24T15:00", "2026-12-25T08:00", ("nord-2-duty",))
@@ -60,6 +67,9 @@ def test_what_separates_is_told_by_the_heading_and_a_cell_may_be_empty() -> None
             "line 2: kind 'ill': write one of swap, sick, longer, other",
         ),
         ('from;to;phone\n"2026;x;a\n', "line 1 or after: unexpected end"),
+        ('"from;to;phone\n2026-12-24T15:00;2026-12-25T08:00;a\n', "line 1 or after: unexpected end"),
+        ("from;to;phone\r2026-12-24T15:00;2026-12-25T08:00;a\r", "line 1 or after: new-line character"),
+        ("from;to;phone;phone\n2026-12-24T15:00;2026-12-25T08:00;a;b\n", "line 1: column 'phone' is there twice"),
     ],
 )
 def test_a_table_that_is_not_understood_is_refused_by_its_line(text: str, complaint: str) -> None:
@@ -84,6 +94,13 @@ def test_events_are_read_in_the_sites_time() -> None:
     assert [entry.where for entry in found] == [f"nord: list.ics: event {number}" for number in (1, 2, 3, 4)]
 
 
+def test_times_of_another_zone_are_brought_into_the_sites() -> None:
+    defined = ics(AWAY.format(zone="Office")).replace(b"BEGIN:VEVENT", DEFINED.encode() + b"BEGIN:VEVENT")
+    known = ics(AWAY.format(zone="W. Europe Standard Time"), AWAY.format(zone="Europe/London"))
+    found = from_ics(defined, "list.ics", "duty", OSLO) + from_ics(known, "list.ics", "duty", OSLO)
+    assert [entry.start[11:] for entry in found] == ["14:00", "15:00", "16:00"]
+
+
 def test_events_of_other_roles_and_cancelled_ones_are_left_out() -> None:
     other = EVENT.replace("SUMMARY:", "SUMMARY:leader: ")
     assert from_ics(ics(other, EVENT + "STATUS:CANCELLED\r\n"), "list.ics", "duty", OSLO) == []
@@ -97,6 +114,8 @@ def test_events_of_other_roles_and_cancelled_ones_are_left_out() -> None:
         (ics(EVENT + "RRULE:FREQ=WEEKLY\r\n"), "event 1: it has RRULE"),
         (ics(EVENT.replace("DTEND:20261225T070000Z\r\n", "")), "event 1: it needs DTSTART and DTEND"),
         (ics(EVENT.replace("20261224T140000Z", "20261025T013000Z")), "event 1: 2026-10-25 02:30 comes twice"),
+        (ics(EVENT + "DTSTART:20261224T150000Z\r\n"), "event 1: it has several times of one name"),
+        (ics(AWAY.format(zone="GMT+0200")), "event 1: time zone 'GMT+0200' is not known; export"),
         (ics(EVENT, EVENT.replace("20261225T070000Z", "20261025T013000Z")), "event 2: 2026-10-25 02:30 comes"),
     ],
 )
