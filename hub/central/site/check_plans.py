@@ -1,7 +1,7 @@
 """Checks of rota and plans: at every instant of the next year, every step that is taken must reach somebody."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from hub.central.escalation.days import instant, parse_hours
@@ -48,8 +48,9 @@ def check(site: Site, since: dt.date, found: Collector) -> None:
         _gaps(rota, place, {step.hours for step in steps.values()}, (begin, end), found)
     check_rota.check(site, rota, used, (begin, end), found)
     one_phone.check(directory, (begin, end), found)
+    told = _last_resorts(site)
     for number, zone in enumerate(site.zones):
-        _last_resort(site, number, zone, found)
+        _last_resort(site, (number, zone), told.get(zone.id, ()), found)
 
 
 def _site(site: Site, found: Collector) -> None:
@@ -208,12 +209,22 @@ def _within(gaps: list[Span], words: str, rota: Rota) -> Iterator[Span]:
             yield Span(start, stop, gap.order)
 
 
-def _last_resort(site: Site, number: int, zone: Zone, found: Collector) -> None:
+def _last_resorts(site: Site) -> dict[str, list[Step]]:
+    """Return the steps that tell the last resort of each zone, those of other zones' plans too."""
+    told: dict[str, list[Step]] = {}
+    for zone in site.zones:
+        for step in (step for plan in _chosen(site, zone.id) for step in steps_of(plan, zone.id)):
+            for of, role in (role_place(zone.id, role) for role in step.roles):
+                if role == LAST_RESORT:
+                    told.setdefault(of, []).append(step)
+    return told
+
+
+def _last_resort(site: Site, of: tuple[int, Zone], told: Iterable[Step], found: Collector) -> None:
+    number, zone = of
     phone = next((phone for phone in site.phones if phone.id == zone.last_resort), None)
-    steps = [step for plan in _chosen(site, zone.id) for step in steps_of(plan, zone.id)]
-    for step in steps:
-        names = any(role_place(zone.id, role) == (zone.id, LAST_RESORT) for role in step.roles)
-        if phone and names and step.channels and channel_for(phone, step) is None:
+    for step in told:
+        if phone and step.channels and channel_for(phone, step) is None:
             text = f"{_cannot(phone, step)}; the last resort must be reached on every round"
             found.error(("zones", number, "last_resort"), text, zone.id)
             return

@@ -86,3 +86,21 @@ def test_a_role_is_to_be_filled_in_the_hours_of_its_steps_only() -> None:
     assert not any("role duty: nobody" in line for line in found(by_night))
     longer = NIGHT.replace(STEP, STEP.replace("180", '180, hours = "21:00-07:00"'))
     assert any("nobody 21:00-22:00" in line for line in found(longer))
+
+
+def test_the_last_resort_of_another_zone_must_take_what_the_step_sends() -> None:
+    board = '[[phones]]\nid = "board"\nkind = "landline"\nnumber = "+4700000077"\n[[zones]]\nid = "nord-2"\n'
+    own = "".join(
+        f'[[plans]]\nclass = "{of}"\nzone = "nord-2"\n'
+        'steps = [{ roles = ["duty"] }, { roles = ["last-resort"], channels = ["voice"] }]\n'
+        for of in ("care", "technical")
+    )
+    text = (
+        SITE.replace('[[zones]]\nid = "nord-2"\nlast_resort = "leader"\n', board + 'last_resort = "board"\n') + own
+    )
+    last = text.replace("nord-2:duty", "nord-2:last-resort")
+    complaint = "phone 'board' is a landline and takes no sms; the last resort must be reached"
+    assert [line for line in found(text) if "error" in line] == []
+    assert [complaint in line for line in found(last) if "error" in line] == [True]
+    called = last.replace('["nord-2:last-resort"]', '["nord-2:last-resort"], channels = ["voice"]')
+    assert [line for line in found(called) if "error" in line] == []
