@@ -31,8 +31,8 @@ _HAPPENED: dict[sa.Table, tuple[str, ...]] = {
     tables.hubs: ("assigned_at", "last_seen_at", "heard_since"),
     tables.devices: ("assigned_at", "last_seen_at"),
     tables.incidents: ("opened_at", "taken_at"),
-    tables.messages: ("created_at", "sent_at"),
-    tables.attempts: ("created_at", "sent_at", "ended_at"),
+    tables.messages: ("created_at", "sent_at", "delivered_at"),
+    tables.attempts: ("created_at", "sent_at", "delivered_at", "read_at", "ended_at"),
     tables.replies: ("received_at",),
     tables.shifts: ("asked_at",),
     tables.outages: ("since",),
@@ -85,11 +85,8 @@ def bring_back(tx: Tx, by: dt.timedelta) -> None:
 
 
 def _note(tx: Tx) -> None:
-    """Note in the history of each incident that is brought back, it or a message of it, that it was."""
-    incidents, messages = tables.incidents.c, tables.messages.c
-    ahead = sa.union(
-        sa.select(incidents.id).where(incidents.opened_at > tx.now.utc),
-        sa.select(messages.incident_id).where(messages.sent_at > tx.now.utc, messages.incident_id.is_not(None)),
-    )
+    """Note in the history of each incident of which something lies ahead that it was brought back."""
+    lines = tables.incident_events.c
+    ahead = sa.select(lines.incident_id).where(lines.at > tx.now.utc).distinct()
     for number in sorted(tx.connection.scalars(ahead)):
         record.note(tx, number, "brought_back", CENTRE)

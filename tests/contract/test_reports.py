@@ -10,9 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from hub.central import setback
+from hub.central.audit.verify import verify
 from hub.central.centre import Tx
 from hub.central.incidents import desk as act
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.notify import attempts, outcome
+from hub.central.notify.message import MessageState
 from hub.central.reports import report
 from hub.central.reports.followup import BREACHES
 from hub.central.reports.report import Question, Report, make
@@ -202,6 +206,36 @@ async def test_a_day_is_the_local_one_in_both_nights_of_summer_time(
         await raised(desk, f"r-{number}")
     told = await ask(desk, Question(since=day, until=day + dt.timedelta(days=1)))
     assert [one.resident for one in told.incidents] == ["r-1", "r-2"]
+
+
+async def test_what_a_clock_noted_that_was_ahead_is_not_a_year_late(desk: DeskCentre) -> None:
+    await lay(desk, LIMITED)
+    before = await raised(desk, "r-1017")
+    year = dt.timedelta(days=365)
+    desk.clock.go_on(year.total_seconds())
+    number = await raised(desk, "r-1018")
+
+    def deliver(tx: Tx) -> None:
+        for message in tx.connection.scalars(sa.select(messages.c.id)).all():
+            outcome.sent(tx, message, None, "elks", f"ref-{message}")
+            row = outcome.find(tx, message)
+            assert row is not None
+            outcome.arrived(
+                tx, row, attempts.of(tx.connection, message)[-1].id, MessageState.DELIVERED, tx.now.utc
+            )
+
+    await desk.centre.transact(deliver)
+    for one in (before, number):
+        await does(desk, one, Event.ACKNOWLEDGE)
+        await does(desk, one, Event.CLOSE)
+    desk.clock.go_on(60 - year.total_seconds())
+    desk.clock.at += year
+    await desk.centre.transact(lambda tx: setback.bring_back(tx, year))
+    desk.clock.at -= year
+    told = [one for one in (await ask(desk)).incidents if one.incident_class == "care"]
+    assert [(one.delivered_s, one.acknowledged_s, one.closed_s) for one in told] == [(60, 60, 60), (0, 0, 0)]
+    assert [one.within for one in told] == [False, True]  # that its limits passed was noted by that clock
+    assert (await desk.store.read(verify)).broken is None
 
 
 async def test_pages_neither_lose_nor_repeat(desk: DeskCentre, monkeypatch: pytest.MonkeyPatch) -> None:

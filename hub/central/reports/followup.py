@@ -26,8 +26,10 @@ AGAIN = "alerts_again"
 BREACH = "breach"
 # After these nobody has it any more.
 ENDS = (Event.EXPIRE, Event.PASS_ON, AGAIN)
-EVENTS = (*sorted(TAKES), *ENDS, BREACH)
 TAKEN_OVER, CLOSED = "taken_over", "closed"
+# The centre's clock had been ahead and was put right, as hub.central.setback notes it.
+PUT_RIGHT = "brought_back"
+EVENTS = (*sorted(TAKES), *ENDS, BREACH, CLOSED, PUT_RIGHT)
 FALSE = frozenset({Cause.MISTAKE, Cause.FALSE_ALARM})
 
 # As hub.central.escalation.limits notes it; how long the limit was stands in it, whatever the site says since.
@@ -184,7 +186,7 @@ def follow_up(
         now: This moment, in microseconds: how long a limit has been passed that is not reached yet.
         shift: Whose shift it was.
     """
-    lines = list(history)
+    row, lines = _put_right(row, list(history))
     first, repeats, expired, noted = _read(lines)
     limits_s = {**limits, **noted}
     had = _had(row, lines)
@@ -223,6 +225,18 @@ def follow_up(
         shift=shift,
         also=tuple(row.also.split()),
     )
+
+
+def _put_right(row: Row, lines: list[Noted]) -> tuple[Row, list[Noted]]:
+    """Return what a clock noted that was ahead as of when it was put right: none of it came later."""
+    if all(line.event != PUT_RIGHT for line in lines):
+        return row, lines
+    found: list[Noted] = []
+    for line in reversed(lines):
+        found.append(line._replace(at=min(line.at, found[-1].at if found else line.at)))
+        if line.event == CLOSED:
+            row = row._replace(closed_at=found[-1].at)
+    return row, found[::-1]
 
 
 class _Story(NamedTuple):

@@ -174,6 +174,18 @@ def test_a_clock_that_was_behind_makes_no_time_below_nought() -> None:
     assert (one.sent_s, one.acknowledged_s, one.closed_s, one.breaches) == (0, 0, 0, ())
 
 
+def test_what_was_noted_by_a_clock_that_was_ahead_came_before_that_was_put_right() -> None:
+    year = 365 * 86_400
+    history = [line(year + 30, Event.ACKNOWLEDGE), line(year + 60, "closed"), line(90, "brought_back")]
+    one = follow_up(row(year + 60), history, Told(), LIMIT_S, at(99_999))
+    assert (one.acknowledged_s, one.closed_s, one.breaches) == (90, 90, ())
+    assert had_it(one) == [("sms:nord-1-duty", 90, 90, "closed")]
+    history = [line(year + 30, Event.ACKNOWLEDGE), line(90, "brought_back"), line(200, Event.ARRIVE)]
+    late_one = follow_up(row(5000), [*history, line(5000, "closed")], Told(), LIMIT_S, at(99_999))
+    assert (late_one.acknowledged_s, late_one.arrived_s, late_one.closed_s) == (90, 200, 5000)
+    assert late(late_one) == {"close": (1400, False)}
+
+
 def test_false_and_silent_alarms_are_known_by_their_cause() -> None:
     def closed(cause: str | None) -> FollowUp:
         return follow_up(row(10, cause=cause), [], Told(), {}, at(20))
