@@ -13,8 +13,7 @@ _MOST_DAYS = 366
 def _show(args: argparse.Namespace) -> int:
     from hub.central.commands.rota import show  # noqa: PLC0415 - an edge has none of the centre's libraries
 
-    at = args.at or now().utc.astimezone().replace(tzinfo=None)
-    return show(args.site, args.zone, at, args.days, print)
+    return show(args.site, args.zone, args.at or now().utc, args.days, print)
 
 
 def _import(args: argparse.Namespace) -> int:

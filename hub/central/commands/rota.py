@@ -20,7 +20,9 @@ _ICS = ".ics"
 
 
 def show(path: Path, zone: str, at: dt.datetime, days: int, say: Say) -> int:
-    """Say who fills each role of a zone at a local time, and why; then every change in the days that follow.
+    """Say who fills each role of a zone at a time, and why; then every change in the days that follow.
+
+    A time without a zone is the site's local time, wherever this machine is.
 
     Raises:
         HubError: The file cannot be read, or the zone is not in it.
@@ -28,7 +30,7 @@ def show(path: Path, zone: str, at: dt.datetime, days: int, say: Say) -> int:
     site = load(read_text(path), str(path))
     _known(site, zone)
     rota = Rota(site)
-    since = local_instant(at, rota.zone)
+    since = at if at.tzinfo else local_instant(at, rota.zone)
     until = since + dt.timedelta(days=days)
     for place in (place for place in rota.places if place[0] == zone):
         say(f"{place[1]} of {zone} on {_when(since, rota)}: {_who(rota.who_all(*place, since))}")

@@ -1,6 +1,7 @@
 """Lists of shifts from elsewhere: what they mean, and what is refused by its line."""
 
 import datetime as dt
+import time
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,7 +14,8 @@ from hub.central.escalation.rota import Rota
 from hub.central.rota.feed import duties, feed
 from hub.central.rota.lists import from_csv, from_ics
 from hub.central.site.load import load
-from hub.domain.clock import UTC
+from hub.cli import main, rota
+from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError
 from tests.fakes.site import SITE
 
@@ -182,6 +184,21 @@ def test_who_has_it_and_why_is_shown(tmp_path: Path) -> None:
     ]
     with pytest.raises(MalformedError, match="no zone 'sor'"):
         show(tmp_path / "site.toml", "sor", dt.datetime(2026, 12, 24, 12), 0, said.append)  # noqa: DTZ001 - local
+
+
+def test_who_has_it_now_is_told_by_the_sites_clock_and_not_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "site.toml").write_text(SITE)
+    monkeypatch.setattr(rota, "now", lambda: Now(dt.datetime(2026, 12, 24, 14, 30, tzinfo=UTC), 0.0))
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        assert main(["rota", "show", str(tmp_path / "site.toml"), "--zone", "nord-1"]) == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert capsys.readouterr().out.startswith("duty of nord-1 on Thu 2026-12-24 15:30: nord-1-duty (")
 
 
 # ---- The feed ------------------------------------------------------------------------------------------------
