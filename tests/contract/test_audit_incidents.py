@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hub.central import setback
 from hub.central.audit import anchor, facts
+from hub.central.audit import incidents as holds
 from hub.central.audit.anchor import Anchors
 from hub.central.audit.facts import Facts
 from hub.central.audit.verify import Verdict, verify
@@ -18,10 +19,13 @@ from hub.central.incidents import desk as act
 from hub.central.incidents.lifecycle import Cause, Event, Outcome
 from hub.central.notify import outcome
 from hub.central.reports import followup
+from hub.central.site.apply import apply
+from hub.central.site.load import load
 from hub.central.store.tables import audit, incident_events, incidents, messages, sites
 from hub.cli import main
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
+from tests.fakes.site import SITE
 from tests.fakes.ward import press
 
 # Each column that a report shows or asks for, altered by hand: for incident 1, which is closed.
@@ -280,6 +284,24 @@ async def test_a_site_that_was_altered_is_found(desk: DeskCentre) -> None:
     assert [tuple(one) for one in (await verdict(desk)).altered] == [
         ("missing", f"site version {version}: row 1 of the trail says that it was applied")
     ]
+
+
+async def test_a_site_that_is_applied_meanwhile_is_none_that_was_put_in(
+    desk: DeskCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, now = SITE + "\n", desk.clock.now()
+    await desk.store.write(lambda c: apply(c, SITE + "\n\n", load(SITE), now, "test"))
+
+    def digest(of: str) -> str:
+        if of == SITE:
+            desk.store.write_now(lambda c: apply(c, document, load(document), now, "test"))
+        return read(of)
+
+    read = holds.digest
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(holds, "digest", digest)
+        assert (await verdict(desk)).altered == ()
+    assert len(await desk.rows(sites)) == 3
 
 
 async def test_the_command_names_each(

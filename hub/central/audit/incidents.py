@@ -71,6 +71,8 @@ def altered_sites(connection: sa.Connection, after: int) -> Iterator[Break]:
         connection: A connection to the store.
         after: Rows of the trail up to this one are taken as they are.
     """
+    # Asked before the trail: one that is applied meanwhile stands in the trail as well.
+    versions = connection.scalars(sa.select(sites.c.version).order_by(sites.c.version)).all()
     at = sa.type_coerce(audit.c.at, sa.BigInteger)
     applied = sa.select(audit.c.id, at, audit.c.subject, audit.c.detail).where(audit.c.action == SITE_APPLIED)
     found = connection.execute(applied.order_by(audit.c.id)).all()
@@ -87,7 +89,7 @@ def altered_sites(connection: sa.Connection, after: int) -> Iterator[Break]:
         elif site[0] != then or detail not in {"", digest(site[1])}:
             yield Break("altered", f"site version {version}: not what row {row} of the trail says")
     known = {subject for _, _, subject, _ in found}
-    for version in connection.scalars(sa.select(sites.c.version).order_by(sites.c.version)):
+    for version in versions:
         if f"site:{version}" not in known:
             yield Break("inserted", f"site version {version}: the trail does not say that it was applied")
 
