@@ -171,6 +171,19 @@ async def test_the_limits_and_the_shift_are_those_of_then(desk: DeskCentre) -> N
     assert sum(figures.raised for figures in told.groups.values()) == 3
 
 
+async def test_a_site_that_was_applied_by_a_clock_that_was_ahead_gives_way_to_the_next(desk: DeskCentre) -> None:
+    year = dt.timedelta(days=365)
+    desk.clock.at += year
+    await lay(desk, SITE)
+    desk.clock.at -= year
+    desk.clock.go_on(60)
+    await lay(desk, LIMITED)
+    desk.clock.go_on(60)
+    await raised(desk, "r-1")
+    (one,) = (await ask(desk)).incidents
+    assert one.limits_s == {"acknowledge": 120, "arrive": 600, "close": 1800}
+
+
 async def test_the_shift_is_that_of_the_first_step_that_is_taken_at_that_hour(desk: DeskCentre) -> None:
     office = '[[rota]]\nzone = "nord-1"\nrole = "office"\nphone = "leader"\ndays = "daily"\n'
     first = 'class = "care"\nsteps = [{ roles = ["office"], hours = "08:00-15:00" }, '

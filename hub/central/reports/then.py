@@ -2,6 +2,7 @@
 
 import datetime as dt
 from bisect import bisect_right
+from itertools import accumulate
 
 import sqlalchemy as sa
 
@@ -26,10 +27,10 @@ class Then:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         at = sa.type_coerce(sites.c.applied_at, sa.BigInteger)
-        # Versions only ever rise; a clock that was set back does not bring an older one back.
+        # Versions only ever rise; whatever a clock said that was ahead, each gives way when the next is applied.
         rows = connection.execute(sa.select(sites.c.version, at).order_by(sites.c.version)).all()
         self._versions = [row[0] for row in rows]
-        self._since = [row[1] for row in rows]
+        self._since = [*accumulate((row[1] for row in reversed(rows)), min)][::-1]
         self._read: dict[int, Directory | None] = {}
         self._limits: dict[tuple[int, str, str, int], dict[str, int]] = {}
 
