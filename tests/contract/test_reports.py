@@ -293,6 +293,13 @@ async def test_the_inspectors_question_is_one_command(
     assert answer["total"]["legs"]["closed"] == {"count": 2, "median_s": 0.0, "p95_s": 150.0}
     assert main([*words, "--kind", "dose.eaten"]) == 1
     assert "there is no such kind" in capsys.readouterr().err
+    assert main([*words, "--zone", "nord-9"]) == 1
+    assert "there is no such zone" in capsys.readouterr().err
+    await lay(desk, SITE.replace("nord-2", "sor-2"))
+    assert main([*words, "--zone", "nord-2"]) == 0  # it has left the site
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 raised")
+    assert main([*words, "--zone", "sor-2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("0 raised")
 
 
 async def test_who_took_it_and_went_no_further_and_who_came_instead(

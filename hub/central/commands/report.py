@@ -9,6 +9,7 @@ from hub.central.commands.stores import opened
 from hub.central.reports import write
 from hub.central.reports.report import Question, Report, make
 from hub.central.site.apply import load_current
+from hub.central.store.tables import incidents
 from hub.domain.clock import Now
 from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError, PermanentError
@@ -39,6 +40,8 @@ def followup(store_url: str, question: Question, form: str, *, listed: bool, now
             raise PermanentError(
                 "the store holds no site yet: apply one with `hub site apply SITE.toml --store URL`"
             )
+        if question.zone is not None and question.zone not in site.zones and not _was(connection, question.zone):
+            raise MalformedError(f"--zone {question.zone}: there is no such zone, and no incident of it")
         zone = ZoneInfo(site.site.site.timezone)
         return make(connection, question, zone, now.utc, listed=None if listed else 0), zone
 
@@ -52,3 +55,9 @@ def followup(store_url: str, question: Question, form: str, *, listed: bool, now
         for line in write.as_lines(report, zone, incidents=listed):
             say(line)
     return 0
+
+
+def _was(connection: sa.Connection, zone: str) -> bool:
+    """Tell whether there are incidents of a zone that may have left the site since."""
+    query = sa.select(incidents.c.id).where(incidents.c.zone == zone).limit(1)
+    return connection.execute(query).first() is not None
