@@ -273,6 +273,19 @@ async def test_a_store_that_was_brought_back_to_the_right_time_holds(desk: DeskC
     assert (await verdict(desk)).altered == ()
 
 
+async def test_what_comes_after_a_clock_that_was_ahead_is_anchored_as_ever(desk: DeskCentre) -> None:
+    await two(desk)
+    ahead = dt.timedelta(days=30)
+    await desk.centre.transact(lambda tx: setback.bring_back(tx, ahead))
+    desk.clock.go_on(-ahead.total_seconds())
+    await raised(desk, "r-1019")
+    await rest(desk)
+    desk.clock.go_on(3600)
+    found = await verdict(desk)
+    assert (found.broken, found.altered) == (None, ())
+    assert found.anchored == len(await desk.rows(incident_events))
+
+
 async def test_a_site_that_was_altered_is_found(desk: DeskCentre) -> None:
     await two(desk)
     version = (await desk.rows(sites))[0].version

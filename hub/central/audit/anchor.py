@@ -114,10 +114,11 @@ def _next(connection: sa.Connection, now: Now) -> tuple[int, Anchor | None]:
     """Return the row of the last anchor and what the next one says, ``None`` when it is not time for one."""
     newest = connection.scalar(sa.select(sa.func.max(incident_events.c.id))) or 0
     row, last = _last(connection)
-    this_moment = microseconds(now.utc)
-    if last is None:
-        return 0, Anchor(first=1, last=0, rows=0, sha256=_hash(()), seen=newest, seen_at=this_moment)
-    if last.seen_at + PERIOD // dt.timedelta(microseconds=1) > this_moment or last.last == newest:
+    this_moment, period = microseconds(now.utc), PERIOD // dt.timedelta(microseconds=1)
+    if last is None or last.seen_at > this_moment + period:  # by a clock that was ahead: it waits anew
+        done = 0 if last is None else last.last
+        return row, Anchor(first=done + 1, last=done, rows=0, sha256=_hash(()), seen=newest, seen_at=this_moment)
+    if last.seen_at + period > this_moment or last.last == newest:
         return row, None
     reach = incident_events.c.id.between(last.last + 1, last.seen)
     rows = connection.execute(sa.select(*_COLUMNS).where(reach).order_by(incident_events.c.id).limit(ROWS)).all()
