@@ -30,7 +30,7 @@ _NAMED = (dose.WINDOW, holding.END)
 _HAPPENED: dict[sa.Table, tuple[str, ...]] = {
     tables.hubs: ("assigned_at", "last_seen_at", "heard_since"),
     tables.devices: ("assigned_at", "last_seen_at"),
-    tables.incidents: ("opened_at", "taken_at"),
+    tables.incidents: ("opened_at", "taken_at", "closed_at"),
     tables.messages: ("created_at", "sent_at", "delivered_at"),
     tables.attempts: ("created_at", "sent_at", "delivered_at", "read_at", "ended_at"),
     tables.replies: ("received_at",),

@@ -8,10 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from hub.central import dose, setback
+from hub.central.audit.verify import verify
 from hub.central.centre import Centre
 from hub.central.escalation import engine
-from hub.central.notify.channels.base import Subscription
+from hub.central.incidents import desk
+from hub.central.incidents.lifecycle import Cause, Event, Outcome
+from hub.central.notify.channels.base import Inbound, Subscription
 from hub.central.notify.outbox import SEND
+from hub.central.notify.replies import receive
 from hub.central.push import subscriptions
 from hub.central.store import mark
 from hub.central.store.tables import cursors, due, incidents, push_subscriptions
@@ -20,6 +24,7 @@ from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
 from tests.fakes.centre import DeskCentre
 from tests.fakes.clock import EVENING
+from tests.fakes.site import DUTY
 
 HOUR, YEAR = 3600.0, 365 * 86_400.0
 STEP_S = 180.0
@@ -167,6 +172,26 @@ async def test_a_clock_that_was_ahead_is_believed_when_a_daemon_vouches(ward: Wa
     await ward.begin_again()  # once is enough
     again = await ward.waits_s()
     assert {key: again[key] for key in before} == pytest.approx(before, abs=0.01)
+
+
+async def test_what_was_closed_by_a_clock_that_was_ahead_is_not_closed_just_now_for_a_year(ward: Ward) -> None:
+    ward.machine.wall += YEAR
+    await ward.begin_again()
+    ending: Any = {"outcome": Outcome.HELP_GIVEN, "cause": Cause.NEED}
+    await ward.centre.transact(lambda tx: desk.act(tx, 1, Event.CLOSE, "user:kari-test", **ending))
+    await ward.look()
+    ward.machine.wall -= YEAR
+    ward.machine.synced = True
+    await ward.begin_again()
+    ward.machine.go_on(HOUR)
+    now = ward.clock.now().utc
+    await ward.desk.keep(ward.desk.event("pendant-1", Kind.ALARM_PRESSED, at=now, seq=9))
+    text = Inbound(provider="one", provider_ref="in-1", sender=DUTY, recipient="+4700000001", text="OK", at=now)
+    await ward.centre.transact(lambda tx: receive(tx, text))
+    assert {row.need: row.state for row in await ward.desk.incidents() if row.incident_class == "care"} == {
+        "care:r-1017:help": "acknowledged"
+    }
+    assert (await ward.desk.store.read(verify)).broken is None
 
 
 async def test_killed_while_it_is_brought_back_it_is_done_once(

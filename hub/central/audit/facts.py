@@ -23,7 +23,8 @@ _AFTER: Mapping[str, frozenset[str]] = {
     "severity": frozenset({"alerts_again"}),
     "also": frozenset({"alerts_again"}),
     "presses": frozenset({Event.PRESS}),
-    **dict.fromkeys(("closed_at", "closed_by", "outcome", "cause"), frozenset({CLOSED})),
+    "closed_at": frozenset({CLOSED, BROUGHT_BACK}),
+    **dict.fromkeys(("closed_by", "outcome", "cause"), frozenset({CLOSED})),
     **dict.fromkeys(("sent_at", "delivered_at"), frozenset({"sent", "delivered", BROUGHT_BACK})),
 }
 LINES = frozenset({OPENED}).union(*_AFTER.values())
@@ -112,7 +113,10 @@ def story(facts: Facts, lines: list[Line]) -> Break | None:
     ended: tuple[object, ...] = (None, None, None, None)
     if closed:
         outcome, cause = (*closed[0].detail.split(), "", "")[:2]
-        ended = (closed[0].at, closed[0].actor, outcome, cause)
+        back = [line.at for line in lines if line.event == BROUGHT_BACK and line.id > closed[0].id]
+        # An older version brought the closing back in no store: then it is what it was.
+        at = facts.closed_at if facts.closed_at in back else closed[0].at
+        ended = (at, closed[0].actor, outcome, cause)
     told = dict(zip(("opened_at", "closed_at", "closed_by", "outcome", "cause"), (begun, *ended), strict=True))
     return _break(facts.id, [name for name, value in told.items() if getattr(facts, name) != value], "its history")
 
