@@ -76,6 +76,7 @@ def check(site: Site, rota: Rota, used: Steps, period: Period, found: Collector)
         if place not in used:
             found.findings.append(Finding("warning", _words(place), "no plan names this role", ("rota",)))
     _landlines(site, used, found)
+    _mailed(site, used, found)
     for number, zone in enumerate(site.zones):
         _shift_check(rota, (number, zone), period, found)
         if zone.calendar_key is not None and len(zone.calendar_key) < _KEY_LENGTH:
@@ -149,6 +150,23 @@ def _landlines(site: Site, used: Steps, found: Collector) -> None:
                 text = f"{where}: {_cannot(deaf[0], step)}; {which} passes it over and tells the others"
                 found.warning((*path, "phones"), text)
             break
+
+
+def _mailed(site: Site, used: Steps, found: Collector) -> None:
+    """Find landlines that a plan tells by mail alone: they ring for no alarm."""
+    phones = {phone.id: phone for phone in site.phones}
+    for path, place, row in _rows(site):
+        steps = used.get(place, {})
+        landlines = [phones[name] for name in row.order if name in phones and phones[name].kind == "landline"]
+        for plan in sorted({plan for plan, _ in steps}):
+            told = [step for (of, _), step in steps.items() if of == plan]
+            silent = (one for one in landlines if {channel_for(one, step) for step in told} - {None} == {"email"})
+            for phone in silent:
+                text = (
+                    f"zone {place[0]}, role {place[1]}: by [[plans]] #{plan + 1} phone {phone.id!r}, a landline, "
+                    "gets mails alone, which wake nobody; add channel 'voice' to a step"
+                )
+                found.warning((*path, "phone" if row.phone is not None else "phones"), text)
 
 
 def _rows(site: Site) -> Iterator[tuple[Path, Place, Any]]:

@@ -104,3 +104,13 @@ def test_the_last_resort_of_another_zone_must_take_what_the_step_sends() -> None
     assert [complaint in line for line in found(last) if "error" in line] == [True]
     called = last.replace('["nord-2:last-resort"]', '["nord-2:last-resort"], channels = ["voice"]')
     assert [line for line in found(called) if "error" in line] == []
+
+
+def test_a_landline_that_gets_mails_alone_is_told() -> None:
+    desk = 'id = "nord-1-duty"\nkind = "landline"\nemail = "nord-1@kommune.example"\n'
+    text = SITE.replace('id = "nord-1-duty"\n', desk, 1)
+    mailed = text.replace(STEP, STEP.replace("180", '180, channels = ["sms", "email"]'))
+    complaint = "by [[plans]] #1 phone 'nord-1-duty', a landline, gets mails alone, which wake nobody"
+    assert [complaint in line for line in found(mailed) if "landline" in line] == [True]
+    called = mailed.replace("}, {", '}, { roles = ["duty"], channels = ["voice"] }, {', 1)
+    assert [line for line in found(called) if "landline" in line] == []
