@@ -4,6 +4,8 @@ import argparse
 
 from hub.cli.table import Command, Parser, login, now, store_option
 
+_LONGEST = 18  # digits; a column holds 63 bits
+
 
 def _add(args: argparse.Namespace) -> int:
     from hub.central.commands import maintenance  # noqa: PLC0415 - an edge has none of the centre's libraries
@@ -32,9 +34,16 @@ def _end(args: argparse.Namespace) -> int:
 
 
 def _end_options(parser: Parser) -> None:
-    parser.add_argument("number", type=int, metavar="NUMBER", help="as `hub maintenance list` shows it")
+    parser.add_argument("number", type=_number, metavar="NUMBER", help="as `hub maintenance list` shows it")
     store_option(parser)
     _by(parser)
+
+
+def _number(text: str) -> int:
+    """Read a number that the store may have given."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a maintenance")
+    return int(text)
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -44,6 +44,10 @@ def _site_export(args: argparse.Namespace) -> int:
 def _user_options(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="small letters, digits and hyphens")
     store_option(parser)
+
+
+def _password_options(parser: Parser) -> None:
+    _user_options(parser)
     parser.add_argument("--password-stdin", action="store_true", help="read it from standard input, one line")
 
 
@@ -59,6 +63,12 @@ def _user_password(args: argparse.Namespace) -> int:
 
     password = user.asked_password(from_stdin=args.password_stdin)
     return user.change_password(args.name, args.store, password, now(), print)
+
+
+def _user_remove(args: argparse.Namespace) -> int:
+    from hub.central.commands import user  # noqa: PLC0415 - as above
+
+    return user.remove(args.name, args.store, now(), print)
 
 
 COMMANDS = (
@@ -87,15 +97,22 @@ COMMANDS = (
     Command(
         "user add",
         "Add an account for the console; the password is asked for twice.",
-        _user_options,
+        _password_options,
         _user_add,
         "hub user add night-shift\nhub user add night-shift --password-stdin < password-file",
     ),
     Command(
         "user password",
         "Give an account another password; its sessions end.",
-        _user_options,
+        _password_options,
         _user_password,
         "hub user password night-shift",
+    ),
+    Command(
+        "user remove",
+        "Take an account away, when somebody leaves; its sessions end.",
+        _user_options,
+        _user_remove,
+        "hub user remove night-shift",
     ),
 )

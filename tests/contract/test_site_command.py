@@ -160,11 +160,23 @@ def test_user_password(store: str, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     ]
 
 
+def test_user_remove(store: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = said(capsys, "user", "remove", "night-shift", "--store", store, code=1)
+    assert err.endswith("there is no such file\n")
+    type_in(monkeypatch, "a long enough password\n")
+    said(capsys, "user", "add", "night-shift", "--store", store, "--password-stdin")
+    out, _ = said(capsys, "user", "remove", "night-shift", "--store", store)
+    assert out.startswith("user night-shift: removed")
+    _, err = said(capsys, "user", "remove", "night-shift", "--store", store, code=1)
+    assert "no user 'night-shift'" in err
+
+
 @pytest.mark.parametrize(
     ("name", "password", "complaint"),
     [
         ("night-shift", "short", "12 to 256 characters"),
         ("night-shift", "", "the password is empty"),
+        ("night-shift", "bl\udce5b\udce6r i skogen", "not text in UTF-8"),
         ("Night Shift", "a long enough password", "small letters"),
     ],
 )

@@ -62,6 +62,19 @@ def set_password(connection: sa.Connection, username: str, password: str, now: N
     audit.note(connection, now, COMMAND, "user.password_set", f"user:{username}")
 
 
+def remove_user(connection: sa.Connection, username: str, now: Now) -> None:
+    """Take an account away and end all of its sessions; what was done under its name keeps it.
+
+    Raises:
+        RefusedError: There is no such account.
+    """
+    connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.username == username))
+    gone = connection.execute(sa.delete(tables.users).where(tables.users.c.username == username))
+    if not gone.rowcount:
+        raise RefusedError(f"there is no user {username!r}")
+    audit.note(connection, now, COMMAND, "user.removed", f"user:{username}")
+
+
 def check_password(stored: str | None, password: str) -> bool:
     """Tell whether a password fits; takes as long when ``stored`` is ``None``: nobody has that name."""
     try:

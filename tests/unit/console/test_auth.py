@@ -15,6 +15,7 @@ from hub.central.auth import (
     create_user,
     find_session,
     open_session,
+    remove_user,
     set_password,
 )
 from hub.central.auth.accounts import NOBODY, stored_hash
@@ -77,6 +78,16 @@ def test_a_new_password_ends_every_session(connection: sa.Connection) -> None:
     assert check_password(stored_hash(connection, "kari-test"), "another long one")
     with pytest.raises(RefusedError, match="no user"):
         set_password(connection, "ola-test", "another long one", NOW)
+
+
+def test_an_account_that_is_taken_away_has_no_session_and_no_password(connection: sa.Connection) -> None:
+    create_user(connection, "kari-test", PASSWORD, NOW)
+    token = open_session(connection, "kari-test", NOW)
+    remove_user(connection, "kari-test", NOW)
+    assert find_session(connection, token, NOW) is None
+    assert not check_password(stored_hash(connection, "kari-test"), PASSWORD)
+    with pytest.raises(RefusedError, match="no user"):
+        remove_user(connection, "kari-test", NOW)
 
 
 def test_a_session_holds_twelve_hours_and_no_longer(connection: sa.Connection) -> None:
