@@ -46,7 +46,9 @@ class Resync(Generic[Frame]):
 
     def feed(self, data: bytes, mono: float) -> list[Frame]:
         """Take bytes that came at ``mono``."""
-        gap = len(self._buffer) if mono - self._last_byte > GAP_S else 0
+        # Where the new bytes begin: the search moves the buffer's first byte.
+        new_from = self._base + len(self._buffer)
+        gap = bool(self._buffer) and mono - self._last_byte > GAP_S
         if data:
             self._buffer += data
             self._last_byte = mono
@@ -55,7 +57,7 @@ class Resync(Generic[Frame]):
         # A slow reader makes a gap that was not on the line, so what is whole counts first; only the rest
         # of a frame that the gap did cut in two is dropped, up to where the new bytes begin.
         if gap and not found:
-            found = list(self._scan(give_up=self._base + gap))
+            found = list(self._scan(give_up=new_from))
         return found
 
     def tick(self, mono: float) -> list[Frame]:

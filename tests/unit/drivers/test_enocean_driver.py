@@ -168,6 +168,14 @@ def test_a_false_start_does_not_outlive_a_gap() -> None:
     assert told(answer, heard.received(PENDANT[5:], now(1.01))) == [("pendant", "alarm.pressed")]
 
 
+@pytest.mark.parametrize("cut", range(1, len(PENDANT)))
+def test_half_a_packet_before_a_gap_costs_nothing_of_the_next_wherever_that_is_cut(cut: int) -> None:
+    heard = driver()
+    heard.received(PENDANT[:10], now(0))
+    answers = [heard.received(PENDANT[:cut], now(1)), heard.received(PENDANT[cut:], now(1.01))]
+    assert told(*answers) == [("pendant", "alarm.pressed")]
+
+
 def test_a_slow_reader_makes_no_gap() -> None:
     heard = driver()
     heard.received(PENDANT[:10], now(0))
