@@ -50,6 +50,7 @@ class Line:
     def clear(self) -> None:
         """Forget half blocks: the line was opened again."""
         self._block: bytearray | None = None
+        self._masked = False
         self._turn = self._ended = False
         self._station = ""
         self._number = self._first = 0  # of the byte at hand, and of the block's first
@@ -85,16 +86,18 @@ class Line:
         return lines
 
     def _take(self, byte: int) -> Sign | Whole | None:
-        code = byte & 0x7F
+        # Without parity a block may hold letters of an old code page, above 0x7F: they are no control characters.
+        code = byte if self._block is not None and not self._masked else byte & 0x7F
         # A start that is no BCC is the next block's: noise before it must not cost it.
         if self._block is not None and self._ended and (code != Control.SOH or bcc(self._block) == code):
-            return self._checked(bytes(self._block), code)
+            return self._checked(bytes(self._block), byte & 0x7F)
         if code == Control.SOH:
             self._abandon("start of another block")
             self._close_bad()
             self._block, self._first = bytearray(), self._number
+            self._masked = self.parity or byte != Control.SOH  # with even parity its own bit 7 is set
         elif self._block is not None:
-            self._in_block(self._block, byte)
+            self._in_block(self._block, byte, code)
             return None
         elif code == Control.ENQ and self._station:
             return self._enquired()
@@ -128,8 +131,7 @@ class Line:
             return None
         return Sign.SELECT if self._turn or self._selects_alone else Sign.POLL
 
-    def _in_block(self, block: bytearray, byte: int) -> None:
-        code = byte & 0x7F
+    def _in_block(self, block: bytearray, byte: int, code: int) -> None:
         if code in (Control.EOT, Control.ENQ):
             self._abandon("end of the turn")
             self._turn = False

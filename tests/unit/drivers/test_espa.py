@@ -197,6 +197,13 @@ def test_even_parity_is_seen_and_answered() -> None:
     assert sent(heard.received(POLL, now(4))) == EOT
 
 
+@pytest.mark.parametrize("letter", [*range(0x80, 0xA0), 0xE5])
+def test_without_parity_a_letter_of_an_old_code_page_is_no_control_character(letter: int) -> None:
+    # 0x81, 0x83, 0x84 and 0x85 are u umlaut, a circumflex, a umlaut and a grave in code pages 437 and 850.
+    answer = driver().received(SELECT + call(text=f"K{chr(letter)}RE 12"), now(1))
+    assert (told(answer), sent(answer)) == ([("room", "alarm.pressed")], ACK + ACK)
+
+
 def test_a_system_that_polls_no_more_is_told_once_and_so_is_its_return() -> None:
     heard = driver()
     heard.received(POLL, now(0))
