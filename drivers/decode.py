@@ -90,7 +90,8 @@ def decode(  # noqa: PLR0913 - one argument for each option of the command
         for observation in best.observations:
             if observation["time"] == _FAR_TEXT:
                 del observation["time"]  # nobody said when, and the device did not either
-    if _sense(best)[0] or len(attempts) == 1:
+    # A fault that was read without a complaint is what the device said, and no mistake about the link.
+    if _sense(best)[0] or (best.observations and not best.bad) or len(attempts) == 1:
         return best
     return Decoded([], [f"{name}: {line}" for name, each in attempts.items() for line in each.bad])
 

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from drivers.decode import decode
+from drivers.dispenser.codec import Frame, frame
 from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError
 
@@ -13,6 +14,8 @@ DOOR = bytes.fromhex("55000707017ad50801825dab0001ffffffff2d0093")
 CORD = bytes.fromhex("55000707017af650002989793001ffffffff37009d")
 PRESS = bytes.fromhex("44000101643a01")
 RECORD = bytes.fromhex("010107000000b948016b80510100000057011b00")
+
+UNKNOWN = RECORD[:1] + b"\x7f" + RECORD[2:]
 
 
 def test_every_sender_on_a_line_is_heard_with_a_profile_that_fits() -> None:
@@ -39,6 +42,13 @@ def test_the_time_is_told_only_when_somebody_knows_it() -> None:
 def test_what_is_told_can_be_printed() -> None:
     told = decode("bthome", PRESS)
     assert json.loads(json.dumps(told.observations)) == told.observations
+
+
+@pytest.mark.parametrize("whole", [UNKNOWN, frame(Frame.EVENT, UNKNOWN)])
+def test_a_whole_record_that_is_a_fault_is_told_whichever_link_it_came_over(whole: bytes) -> None:
+    told = decode("dispenser", whole)
+    assert [(each["kind"], each["value"]["code"]) for each in told.observations] == [("device.fault", 0x7F)]
+    assert told.bad == []
 
 
 @pytest.mark.parametrize("link", [None, "gatt"])
