@@ -166,7 +166,11 @@ class EnOceanDriver:
         while self._recent and mono - self._recent[oldest := next(iter(self._recent))] >= SAME_S:
             del self._recent[oldest]
         if key in self._recent:
-            return True
+            # What a stalled hub reads at once came over seconds: behind another of its sender it was said anew.
+            last = next(each for each in reversed(self._recent) if each[0] == heard.sender)
+            if key == last or self._recent[key] != mono:
+                return True
+            del self._recent[key]
         self._recent[key] = mono
         return False
 

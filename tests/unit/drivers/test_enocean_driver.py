@@ -75,6 +75,17 @@ def test_repeats_of_a_telegram_are_one_event() -> None:
     assert told(heard.received(PENDANT, now(0.1))) == [("pendant", "alarm.pressed")]
 
 
+def test_telegrams_that_a_stalled_hub_reads_at_once_are_each_told() -> None:
+    heard = driver()
+    answer = heard.received(OPEN + OPEN + CLOSED + CLOSED + OPEN + OPEN, now(10))
+    assert told(answer) == [("door", "door.opened"), ("door", "door.closed"), ("door", "door.opened")]
+    assert told(heard.received(OPEN + CORD + RELEASED, now(20)), heard.received(CORD, now(20.05))) == [
+        ("door", "device.alive"),
+        ("cord", "alarm.pressed"),
+    ]
+    assert told(heard.received(CORD + RELEASED + CORD, now(30))) == [("cord", "alarm.pressed")] * 2
+
+
 def test_another_payload_is_never_a_repeat() -> None:
     heard = driver()
     other = radio(0xF6, b"\x10", "00298979")
