@@ -28,6 +28,7 @@ class _Place(NamedTuple):
     kind: str
     prop: str
     key: str
+    endpoint: str = ""
 
 
 class ZwaveJsUiDriver:
@@ -151,12 +152,12 @@ def _place(rest: list[str]) -> _Place | None:
     kind = CLASSES.get(plain(rest[0]))
     if kind is None or len(rest) < 2:
         return None
-    names = rest[1:]
+    names, endpoint = rest[1:], ""
     if names[0].isdigit() or names[0].startswith("endpoint_"):
-        names = names[1:]
+        endpoint, names = names[0].removeprefix("endpoint_"), names[1:]
     if not names:
         return None
-    return _Place(kind, plain(names[0]), plain(names[1]) if len(names) > 1 else "")
+    return _Place(kind, plain(names[0]), plain(names[1]) if len(names) > 1 else "", endpoint)
 
 
 def _notified(place: _Place, value: object) -> list[Switched | Event]:
@@ -173,7 +174,11 @@ def _notified(place: _Place, value: object) -> list[Switched | Event]:
 
 
 def _switched(row: Row, place: _Place, *, on: bool) -> Switched:
-    return Switched(row.name or f"{place.prop}/{place.key}", on, row.when_on, row.when_off, row.value)
+    name = row.name or f"{place.prop}/{place.key}"
+    # A node with two inputs has two doors, each at an endpoint of its own; 0 is the node itself.
+    if place.endpoint not in ("", "0"):
+        name = f"{name} {place.endpoint}"
+    return Switched(name, on, row.when_on, row.when_off, row.value)
 
 
 def _truth(found: object) -> bool:

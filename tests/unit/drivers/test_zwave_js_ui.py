@@ -65,6 +65,17 @@ def test_two_topics_of_one_door_are_one_state() -> None:
     assert home.say(STATE, 23, 6) == []
 
 
+@pytest.mark.parametrize("place", ["113/{}", "notification/endpoint_{}"])
+def test_two_doors_of_one_node_are_two_states(place: str) -> None:
+    home = Home()
+    front, back = (f"{DOOR}/{place.format(number)}/Access_Control/Door_state" for number in (1, 2))
+    assert home.say(back, 22, 1) == [(Kind.DOOR_OPENED, ())]
+    assert home.say(front, 22, 2) == [(Kind.DOOR_OPENED, ())]
+    assert home.say(front.replace("state", "state_simple"), 22, 2.1) == []
+    assert home.say(back, 23, 3) == [(Kind.DOOR_CLOSED, ())]
+    assert home.say(front, 23, 4) == [(Kind.DOOR_CLOSED, ())]
+
+
 def test_each_topic_has_dates_of_its_own() -> None:
     home = Home()
     assert home.say(f"{LEAK}/128/0/level", 90, 100) == [(Kind.BATTERY_LEVEL, ())]
