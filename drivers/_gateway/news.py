@@ -31,6 +31,8 @@ SAME_S = 2.0
 ALIVE_EVERY_S = 60.0
 # An alarm that is still on is told again after this: the message that said "over" may have been lost.
 STILL_ON_S = 3600.0
+# Some buttons never say that it is over: their next press looks like the last one, and before this counts as it.
+PRESSED_AGAIN_S = 60.0
 _RECENT = 16
 # States and topics of one device: a node has a few dozen, somebody who invents them as many as he likes.
 _MOST_NAMES = 200
@@ -275,7 +277,9 @@ class Gateway:
     def _still_on(self, turn: _Turn, said: Switched) -> bool:
         if said.when_on not in _REMINDED or turn.message.retained:
             return False
-        return abs(turn.now.utc.timestamp() - turn.known.told.get(said.name, 0.0)) >= STILL_ON_S
+        pressed = said.when_on is Kind.ALARM_PRESSED and turn.fresh
+        passed_s = abs(turn.now.utc.timestamp() - turn.known.told.get(said.name, 0.0))
+        return passed_s >= (PRESSED_AGAIN_S if pressed else STILL_ON_S)
 
     def _sign_of_life(self, turn: _Turn) -> list[Event]:
         """Tell that a device lives; what was kept by the broker or the gateway does not show it."""

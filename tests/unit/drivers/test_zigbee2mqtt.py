@@ -125,6 +125,21 @@ def test_an_alarm_that_stays_is_told_again_each_hour_a_door_is_not() -> None:
     assert home.say(DOOR, 9000, contact=False) == [ALIVE]
 
 
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_press_of_a_button_that_never_lets_go_counts_again_after_a_minute(*, dated: bool) -> None:
+    home = Home()
+
+    def press(at: float) -> list[tuple[Kind, Any]]:
+        date: dict[str, Any] = {"seen": at} if dated else {}
+        return home.say(BUTTON, at, sos=True, **date)
+
+    assert press(0) == [(Kind.ALARM_PRESSED, ())]
+    assert press(5) == []
+    assert press(600) == [(Kind.ALARM_PRESSED, ())]
+    if dated:  # the gateway started, and says again what it knew
+        assert home.say(BUTTON, 900, sos=True, seen=600, linkquality=9) == []
+
+
 def test_nothing_retained_and_undated_ends_anything_and_what_follows_is_a_change() -> None:
     home = Home()
     assert home.say(DOOR, contact=False) == [(Kind.DOOR_OPENED, ())]
