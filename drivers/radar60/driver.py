@@ -18,14 +18,18 @@ UNANSWERED = 3
 ALIVE_S = 60.0
 # A radar that shows one fall for so long would not show the next one.
 STUCK_S = 3600.0
+# While nobody listened for this long the resident may have got up and fallen again. The state is kept each minute.
+UNHEARD_S = 180.0
+_NOT_WATCHED = "not_watched"
 
 
 class State(msgspec.Struct):
-    """What is remembered: the last value of each signal, and what was reported as wrong."""
+    """What is remembered: the last value of each signal, what was reported as wrong, and when (Unix time)."""
 
     seen: dict[str, int] = {}
     lost: bool = False
     refused: list[str] = []
+    at: float = 0.0
 
 
 class RadarDriver:
@@ -37,6 +41,7 @@ class RadarDriver:
         self._bad: list[str] = []
         self._state = _load(state)
         self._settings = Settings(settings_of(manifest, device), self._state.refused)
+        self._unheard = False
         self._reset(0.0)
 
     def _reset(self, mono: float) -> None:
@@ -51,6 +56,7 @@ class RadarDriver:
         """Ask how things are, then write the settings; half frames are forgotten."""
         self._stream.clear()
         self._reset(now.mono)
+        self._unheard = abs(now.utc.timestamp() - self._state.at) > UNHEARD_S
         self._settings.begin(now.mono)
         written, _ = self._settings.due(now.mono)
         return Answer(actions=tuple(Send(data) for data in (*_questions(), *written)))
@@ -120,7 +126,9 @@ class RadarDriver:
         unwatched = signal.name in self._unwatched
         self._unwatched.discard(signal.name)
         if before == code:
-            return []
+            if not (signal.alarm and code and unwatched and self._unheard):
+                return []
+            before, flags = None, (*flags, _NOT_WATCHED)
         self._state.seen[signal.name] = code
         if signal.alarm and code:
             self._standing[signal.name] = now.mono
@@ -130,7 +138,7 @@ class RadarDriver:
             if before is None:
                 return []
             if unwatched:
-                flags = ("not_watched",)
+                flags = (_NOT_WATCHED,)
         fact = signal.facts[code]
         if before is not None and signal.facts.get(before, Fact(Kind.DEVICE_FAULT)).kind is fact.kind:
             return []  # from none to still: no motion either way
@@ -170,7 +178,7 @@ class RadarDriver:
         self._bad.clear()
         if not (told or sent or bad):
             return NOTHING
-        self._state.refused = self._settings.refused
+        self._state.refused, self._state.at = self._settings.refused, now.utc.timestamp()
         return Answer(
             observations=tuple(Heard(self._device.id, each) for each in told),
             state=msgspec.json.encode(self._state) if told else None,

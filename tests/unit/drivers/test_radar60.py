@@ -12,7 +12,7 @@ from drivers._resync import GAP_S
 from drivers.base import Answer, Device, Send, Setup
 from drivers.radar60 import MANIFEST, open_driver
 from drivers.radar60.codec import HEAD, MAX_DATA_BYTES, Stream, frame
-from drivers.radar60.driver import ALIVE_S, ASK_S, STUCK_S, RadarDriver
+from drivers.radar60.driver import ALIVE_S, ASK_S, STUCK_S, UNHEARD_S, RadarDriver
 from drivers.radar60.settings import ANSWER_S, ATTEMPTS, VERIFY_S
 from hub.domain.clock import UTC, Now
 from hub.domain.errors import MalformedError
@@ -82,6 +82,17 @@ def test_a_standing_fall_survives_a_restart_of_the_hub() -> None:
     again = driver(state_of(first))
     assert told(again.received(FALL, now(2))) == []
     assert told(again.received(CLEAR + FALL, now(3))) == [("fall.cleared", None), ("fall.detected", None)]
+
+
+def test_a_fall_that_stands_after_nobody_listened_may_be_another_and_is_told() -> None:
+    first = driver().received(FALL + PRESENT, now(1))
+    device = Device(id="d-r", settings=GIVEN)
+    again = open_driver("serial", Setup(devices=(device,), state=state_of(first)))
+    again.opened(now(2 + UNHEARD_S))
+    answer = again.received(FALL + PRESENT + FALL, now(3 + UNHEARD_S))
+    assert [(each.observation.kind, each.observation.flags) for each in answer.observations] == [
+        ("fall.detected", ("not_watched",))
+    ]
 
 
 def test_a_fall_cleared_while_nobody_listened_is_flagged() -> None:
