@@ -35,7 +35,11 @@ _DOSES = r"(?:doses?|doser?|dosar)"
 
 # A row takes its words out of the text: what stands above goes before what stands below.
 _ANY = (
-    _row(rf"{_NOT} (?:taken|tatt|tatt ut|teken|teke)\b|\bmissed\b|\bglemt\b", Kind.DOSE_NOT_DISPENSED),
+    _row(
+        rf"{_NOT} (?:taken|tatt|tatt ut|teken|teke)\b|\bmissed\b|\bglemt\b"
+        rf"|\b(?:no|ingen) {_DOSES} (?:taken|tatt)\b|\b(?:taken|tatt) ?[:?] ?(?:no|nei)\b",
+        Kind.DOSE_NOT_DISPENSED,
+    ),
     _row(rf"{_NOT} confirmed\b|{_NOT} bekreftet\b", Kind.DOSE_NOT_CONFIRMED),
     _row(r"\b(?:low battery|battery(?: is)? (?:low|empty)|lavt batteri|batteri lavt)\b", Kind.BATTERY_LOW),
     _row(
