@@ -54,8 +54,16 @@ _ANY = (
     ),
     _row(r"\bjam(?:med)?\b(?: error)?|\bsitter fast\b", Kind.DISPENSER_JAMMED),
     _row(r"\bupside[ -]?down\b|\bopp ned\b|\btamper\w*", Kind.DEVICE_TAMPER),
-    _row(r"\b(?:mains|power)\b.{0,12}\b(?:lost|fail\w*|off)\b|\bstrømbrudd\b", Kind.MAINS_LOST),
-    _row(r"\b(?:mains|power)\b.{0,12}\b(?:restored|back|on)\b", Kind.MAINS_RESTORED, calms=True),
+    _row(
+        r"\b(?:mains|power)\b.{0,12}\b(?:lost|loss|fail\w*|off|out|outage|cut|on (?:battery|backup))\b"
+        r"|\bno (?:mains|power)\b|\bstrømbrudd\b",
+        Kind.MAINS_LOST,
+    ),
+    _row(
+        r"\b(?:mains|power)\b.{0,12}\b(?:restored|back|on)\b(?! (?:battery|backup))",
+        Kind.MAINS_RESTORED,
+        calms=True,
+    ),
     _row(r"\b(?:lid|door|lokk)\b.{0,12}\b(?:open(?:ed)?|åpen|åpnet)\b|\bunlocked\b", Kind.DISPENSER_OPENED),
     _row(r"\b(?:error|fault|feil)\b(?: ?(?:code|nr)?:? ?(?P<code>\d{1,4}))?", Kind.DISPENSER_FAULT),
 )
