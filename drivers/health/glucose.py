@@ -42,6 +42,8 @@ _ANNUNCIATIONS = {
     11: "time_fault",
 }
 _TIME_FAULT = 1 << 11
+# Time offsets that are no minutes: more, and less, than fit.
+_OUT_OF_RANGE = (0x7FFF, -0x8000)
 
 
 class Record(NamedTuple):
@@ -70,8 +72,8 @@ def record(data: bytes) -> Record:
     seq = reader.whole(2, "sequence number")
     time = reader.date_time()
     if flags & 0x01:
-        offset = dt.timedelta(minutes=reader.whole(2, "time offset", signed=True))
-        time = _shifted(time, offset)
+        minutes = reader.whole(2, "time offset", signed=True)
+        time = None if minutes in _OUT_OF_RANGE else _shifted(time, dt.timedelta(minutes=minutes))
     sample = _concentration(reader, found, molar=bool(flags & 0x04)) if flags & 0x02 else 0
     if not flags & 0x02:
         found.fail("no_value", "glucose")

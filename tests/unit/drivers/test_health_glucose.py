@@ -3,6 +3,7 @@
 import datetime as dt
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +104,15 @@ def test_everything_is_asked_for_first_then_from_the_last_one_seen() -> None:
     meter.hear(record(3), SUCCESS)
     assert meter.wait(QUIET_S) == (Disconnect(),)
     assert meter.seqs() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("minutes", [0x7FFF, -0x8000])
+def test_a_time_offset_that_says_it_is_out_of_range_is_no_number_of_minutes(minutes: int) -> None:
+    meter = Meter()
+    meter.connect()
+    meter.hear(b"\x07" + record(1)[1:10] + struct.pack("<h", minutes) + record(1)[10:])
+    (found,) = [each for each in meter.found if each.kind == "vital.glucose"]
+    assert (found.time, found.flags) == (START, ("bad_time",))
 
 
 def test_an_empty_meter_is_normal() -> None:
