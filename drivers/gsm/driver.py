@@ -138,7 +138,8 @@ class GsmDriver:
 
     def _device(self, sender: str) -> Device | None:
         """Return whose number it is; one without its country counts when it fits one device only."""
-        exact = self._devices.get(sender)
+        # Some networks write the plus sign as it is dialled.
+        exact = self._devices.get(sender) or self._devices.get(f"+{sender.removeprefix('00')}")
         if exact or not sender.isdigit() or len(sender) < NATIONAL_DIGITS:
             return exact
         ending = [device for address, device in self._devices.items() if address.endswith(sender)]

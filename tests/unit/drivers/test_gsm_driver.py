@@ -65,7 +65,13 @@ def test_only_the_last_texts_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sender", "flags"), [("4700000012", ("national_number",)), ("00000012", ("national_number",)), (NUMBER, ())]
+    ("sender", "flags"),
+    [
+        ("4700000012", ("national_number",)),
+        ("004700000012", ("national_number",)),
+        ("00000012", ("national_number",)),
+        (NUMBER, ()),
+    ],
 )
 def test_a_number_without_its_country_is_known(sender: str, flags: tuple[str, ...]) -> None:
     assert told(driver().received(incoming("jam", sender), now())) == [("dispenser.jammed", None, flags)]
