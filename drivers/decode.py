@@ -81,6 +81,8 @@ def decode(  # noqa: PLR0913 - one argument for each option of the command
     manifest = package(driver).MANIFEST
     if link is not None and link not in manifest.links:
         raise MalformedError(f"link {link!r}: {driver} has {', '.join(manifest.links)}")
+    if key is not None and len(key) == manifest.key_bytes and not address:
+        raise MalformedError(f"address: is needed with a key; {driver} binds what it encrypts to both")
     heard = now or Now(_FAR, 0.0)
     given = _Given(key, address, characteristic or topic, profile)
     links = (link,) if link else manifest.links

@@ -64,6 +64,7 @@ def test_a_record_that_is_cut_names_the_byte(link: str | None) -> None:
         ("bthome", {"link": "serial"}, "link 'serial'"),
         ("bthome", {"key": b"short"}, "key of 5 bytes"),
         ("bthome", {"address": "1234"}, "address '1234'"),
+        ("bthome", {"key": bytes(16)}, "address: is needed with a key"),
         ("enocean", {"profile": "F6"}, "profile 'F6'"),
         ("enocean", {"profile": "F6", "address": "01825DAB"}, "profile 'F6'"),
     ],
