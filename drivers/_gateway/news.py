@@ -154,7 +154,7 @@ class Gateway:
         self._state = _load(state)
         self._gap: set[tuple[str, str]] = set()
         self._alive: dict[str, float] = {}
-        self._same: dict[str, float] = {}
+        self._same: dict[str, tuple[float, str]] = {}  # when it came, and which topic of which device it came by
         self._dates: dict[str, dict[str, float]] = defaultdict(dict)
 
     def gap(self) -> None:
@@ -237,11 +237,17 @@ class Gateway:
         return newest if newest <= (now.utc + AHEAD).timestamp() else 0.0
 
     def _delivered_twice(self, message: Message, print_: str, now: Now) -> bool:
-        seen = self._same.pop(print_, None)
-        while self._same and now.mono - self._same[oldest := next(iter(self._same))] >= SAME_S:
+        place = f"{message.device.id}/{message.channel}"
+        while self._same and now.mono - self._same[oldest := next(iter(self._same))][0] >= SAME_S:
             del self._same[oldest]
-        self._same[print_] = now.mono
-        return not message.date and not message.retained and seen is not None and now.mono - seen < SAME_S
+        twice = print_ in self._same and not message.date and not message.retained
+        if twice:
+            # Said again after something else it is news: a hub that was away is handed hours at once.
+            last = next(each for each, (_, where) in reversed(self._same.items()) if where == place)
+            twice = print_ == last
+        self._same.pop(print_, None)
+        self._same[print_] = now.mono, place
+        return twice
 
     def _news(self, turn: _Turn, said: Switched | Event) -> Event | None:
         if isinstance(said, Event):

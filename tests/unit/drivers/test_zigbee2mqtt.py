@@ -80,6 +80,19 @@ def test_an_undated_press_counts_again_after_two_seconds() -> None:
     assert home.say(BUTTON, 4, action="single") == [(Kind.ALARM_PRESSED, ())]
 
 
+def test_what_is_said_again_after_something_else_was_not_delivered_twice() -> None:
+    home = Home()
+    # The hub was away, and the broker hands over at once what it kept, without dates.
+    assert home.say(LEAK, 0, water_leak=True) == [(Kind.WATER_DETECTED, ())]
+    assert home.say(LEAK, 0, water_leak=True) == []
+    assert home.say(DOOR, 0, contact=False) == [(Kind.DOOR_OPENED, ())]
+    assert home.say(LEAK, 0, water_leak=True) == []
+    assert home.say(LEAK, 0, water_leak=False) == []
+    assert home.say(DOOR, 0, contact=True) == [(Kind.DOOR_CLOSED, ())]
+    assert home.say(DOOR, 0, contact=False) == [(Kind.DOOR_OPENED, ())]
+    assert home.say(LEAK, 0, water_leak=True) == [(Kind.WATER_DETECTED, ())]
+
+
 def test_two_devices_that_say_the_same_are_two() -> None:
     home = Home()
     assert home.say(BUTTON, 0, action="single") == [(Kind.ALARM_PRESSED, ())]
