@@ -13,7 +13,7 @@ old and may have been told before. It is *dated* where the gateway says when the
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,6 +33,10 @@ ALIVE_EVERY_S = 60.0
 STILL_ON_S = 3600.0
 # Some buttons never say that it is over: their next press looks like the last one, and before this counts as it.
 PRESSED_AGAIN_S = 60.0
+# Most devices tell their charge and leave it to us when that is low: told at the first, and again only when it was
+# above the second.
+LOW_PCT, GOOD_PCT = 20, 30
+_CHARGE = "low charge"
 _RECENT = 16
 # States and topics of one device: a node has a few dozen, somebody who invents them as many as he likes.
 _MOST_NAMES = 200
@@ -186,6 +190,7 @@ class Gateway:
             self._alive[message.device.id] = now.mono
         else:
             told = self._sign_of_life(turn)
+        told += [event for said in _charge(message, before) if (event := self._news(turn, said))]
         if not told and known.on == before:
             return NOTHING
         heard = tuple(self._heard(turn, event) for event in told)
@@ -314,6 +319,15 @@ class Gateway:
             raw=message.raw.hex(),
         )
         return Heard(message.device.id, observation)
+
+
+def _charge(message: Message, on: Mapping[str, bool]) -> tuple[Switched, ...]:
+    """Return that the charge is low, or good again, of a device that does not say so itself."""
+    pct = message.battery_pct
+    itself = any(isinstance(said, Switched) and said.when_on is Kind.BATTERY_LOW for said in message.said)
+    if pct is None or itself or (pct > LOW_PCT and not (pct > GOOD_PCT and on.get(_CHARGE))):
+        return ()
+    return (Switched(_CHARGE, pct <= LOW_PCT, Kind.BATTERY_LOW),)
 
 
 def _keep(kept: dict[str, Any], name: str, value: float | bool) -> None:  # noqa: FBT001 -- a value, no choice

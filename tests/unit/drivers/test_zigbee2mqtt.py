@@ -153,6 +153,21 @@ def test_a_press_of_a_button_that_never_lets_go_counts_again_after_a_minute(*, d
         assert home.say(BUTTON, 900, sos=True, seen=600, linkquality=9) == []
 
 
+def test_a_charge_that_is_low_is_told_once_until_it_was_good_again() -> None:
+    home = Home()
+    low = [(Kind.BATTERY_LEVEL, ()), (Kind.BATTERY_LOW, ())]
+    assert home.say(DOOR, 0, battery=21) == [(Kind.BATTERY_LEVEL, ())]
+    assert home.say(DOOR, 100, battery=20) == low
+    assert home.say(DOOR, 200, battery=19) == [(Kind.BATTERY_LEVEL, ())]
+    assert home.say(DOOR, 300, battery=30) == [(Kind.BATTERY_LEVEL, ())]
+    assert home.say(DOOR, 400, battery=20) == [(Kind.BATTERY_LEVEL, ())]
+    assert home.say(DOOR, 500, battery=100) == [(Kind.BATTERY_LEVEL, ())]
+    assert home.say(DOOR, 600, battery=3, contact=False) == [(Kind.DOOR_OPENED, ()), (Kind.BATTERY_LOW, ())]
+    # One that says by itself when it is low is believed.
+    assert home.say(LEAK, 700, battery=15, battery_low=False) == [(Kind.BATTERY_LEVEL, ())]
+    assert home.say(LEAK, 800, battery=9, battery_low=True) == [(Kind.BATTERY_LOW, ())]
+
+
 def test_nothing_retained_and_undated_ends_anything_and_what_follows_is_a_change() -> None:
     home = Home()
     assert home.say(DOOR, contact=False) == [(Kind.DOOR_OPENED, ())]
