@@ -26,6 +26,8 @@ WINDOW = "dose.window"
 
 # A dispenser's own clock may be this much ahead of ours when it gives a dose.
 _EARLY = dt.timedelta(minutes=5)
+# And this much behind, or slow, when it says that a window has passed without its dose.
+_LATE = dt.timedelta(minutes=5)
 _MINUTE = "%Y%m%dT%H%MZ"
 
 
@@ -57,15 +59,23 @@ def following(site: Directory, device_id: str, after: dt.datetime) -> Window | N
     return next((window for window in candidates if window.end > after), None)
 
 
-def current(site: Directory, device_id: str, at: dt.datetime) -> Window | None:
-    """Return the window that had begun last at an instant, or ``None`` when none had within a week."""
+def current(
+    site: Directory, device_id: str, at: dt.datetime, late: dt.timedelta = dt.timedelta(0)
+) -> Window | None:
+    """Return the window that what happened at an instant is about, or ``None`` when none had begun within a week.
+
+    It is the one that had begun last; where one follows soon, the earlier until ``late`` after its end.
+    """
     candidates = windows(site.doses.get(device_id, []), device_id, _zone(site), at - dt.timedelta(days=7), 9)
-    return next((window for window in reversed(candidates) if window.start - _EARLY <= at), None)
+    begun = [window for window in candidates if window.start - _EARLY <= at]
+    return next((window for window in begun if at < window.end + late), begun[-1] if begun else None)
 
 
-def need(site: Directory, device_id: str, at: dt.datetime) -> str:
+def need(site: Directory, device_id: str, at: dt.datetime, kind: Kind) -> str:
     """Name the need of the dose an observation is about: dispenser and clock then raise one incident."""
-    window = current(site, device_id, at)
+    # That a dose was not given is said at the end of its window, when the next one may have begun.
+    late = dt.timedelta(0) if kind is Kind.DOSE_DISPENSED else _LATE
+    window = current(site, device_id, at, late)
     return _need(window) if window else f"care:{device_id}:dose:{at:%Y-%m-%d}"
 
 
@@ -99,14 +109,16 @@ def _planned(site: Directory, window: Window) -> bool:
 
 
 def _given(tx: Tx, window: Window) -> bool:
+    """Tell whether its dose was dispensed; one dose never answers two windows that follow each other."""
     grace = dt.timedelta(seconds=tx.site.site.supervision.dose_grace_s)
-    query = sa.select(observations.c.id).where(
+    query = sa.select(observations.c.time).where(
         observations.c.device_id == window.device_id,
         observations.c.kind == Kind.DOSE_DISPENSED,
         observations.c.test.is_(False),
         observations.c.time.between(window.start - _EARLY, window.end + grace),
     )
-    return tx.connection.execute(query.limit(1)).first() is not None
+    meant = (current(tx.site, window.device_id, at) for at in tx.connection.scalars(query))
+    return any(found is not None and found.start == window.start for found in meant)
 
 
 def _raise(tx: Tx, window: Window) -> None:

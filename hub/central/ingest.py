@@ -193,7 +193,7 @@ def _need(tx: Tx, event: Event, device: Device | None, decision: Decision, at: d
     """Name what belongs together: a resident's alarms of one family, or a device's or a hub's own faults."""
     test = "test:" if event.data.test else ""
     if decision.family == "dose" and device is not None:
-        return test + dose.need(tx.site, device.id, at)
+        return test + dose.need(tx.site, device.id, at, event.data.kind)
     if decision.incident_class == "care" and device is not None and device.resident is not None:
         return f"{test}care:{device.resident}:{decision.family}"
     return f"{test}{decision.incident_class}:{event.hub_id}:{event.subject}:{decision.family}"

@@ -125,6 +125,51 @@ async def test_a_plan_that_changes_in_a_window_is_gone_by(
     assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "alerting")]
 
 
+async def a_window_right_after(desk: DeskCentre) -> str:
+    """Give the dispenser a second window, from 21:00 local; return its need."""
+    desk.move_in(SITE + '[[doses]]\ndevice = "dispenser-1"\nat = "21:00"\nwindow_min = 30\n')
+    await heard(desk)
+    await desk.arm()
+    return "care:dispenser-1:dose:20261121T2000Z"
+
+
+async def test_a_dose_late_in_its_window_does_not_answer_the_window_after_it(desk: DeskCentre) -> None:
+    second = await a_window_right_after(desk)
+    await minutes(desk, 57)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED))
+    await minutes(desk, 40)
+    assert [(row.kind, row.need) for row in await desk.incidents() if row.incident_class == "care"] == [
+        (Kind.DOSE_NOT_DISPENSED, second)
+    ]
+
+
+async def test_a_dose_that_was_missed_at_the_end_of_its_window_does_not_settle_the_window_after_it(
+    desk: DeskCentre,
+) -> None:
+    second = await a_window_right_after(desk)
+    await minutes(desk, 60)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_NOT_DISPENSED))
+    await minutes(desk, 2)
+    (number,) = [row.id for row in await desk.incidents() if row.incident_class == "care"]
+    await desk.centre.transact(
+        lambda tx: acts.act(tx, number, Event.CLOSE, "user:x", outcome=Outcome.HELP_GIVEN, cause=Cause.MEDICATION)
+    )
+    await minutes(desk, 40)
+    first, missed = [row for row in await desk.incidents() if row.incident_class == "care"]
+    assert (first.state, first.need) == ("closed", "care:dispenser-1:dose:20261121T1930Z")
+    assert (missed.state, missed.need) == ("alerting", second)
+
+
+async def test_each_of_two_windows_that_follow_each_other_has_its_dose(desk: DeskCentre) -> None:
+    await a_window_right_after(desk)
+    await minutes(desk, 40)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED))
+    await minutes(desk, 25)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED))
+    await minutes(desk, 30)
+    assert await doses(desk) == []
+
+
 async def test_every_evening_has_its_window(desk: DeskCentre) -> None:
     await desk.arm()
     ends = []
