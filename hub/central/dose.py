@@ -28,6 +28,8 @@ WINDOW = "dose.window"
 _EARLY = dt.timedelta(minutes=5)
 # And this much behind, or slow, when it says that a window has passed without its dose.
 _LATE = dt.timedelta(minutes=5)
+# Of what ended while the centre was down, a day's windows are judged; a clock that was set may seem to be years.
+_LOOK_BACK = dt.timedelta(days=1)
 _MINUTE = "%Y%m%dT%H%MZ"
 
 
@@ -88,7 +90,7 @@ def arm(tx: Tx) -> None:
 def window_ended(tx: Tx, subject: str) -> None:
     """Decide about a window that is over, and put the next one into the list."""
     window = _parse(subject)
-    _schedule(tx, following(tx.site, window.device_id, max(window.end, tx.now.utc)))
+    _schedule(tx, following(tx.site, window.device_id, max(window.end, tx.now.utc - _LOOK_BACK)))
     if not _planned(tx.site, window):
         return
     settled = tx.connection.execute(

@@ -170,6 +170,30 @@ async def test_each_of_two_windows_that_follow_each_other_has_its_dose(desk: Des
     assert await doses(desk) == []
 
 
+async def test_each_window_that_ended_while_the_centre_was_down_is_judged(desk: DeskCentre) -> None:
+    desk.move_in(SITE + '[[doses]]\ndevice = "dispenser-1"\nat = "22:00"\nwindow_min = 30\n')
+    await heard(desk)
+    await desk.arm()
+    desk.clock.go_on(5 * 3600)
+    await desk.arm()
+    await minutes(desk, 1)
+    assert [(row.kind, row.need) for row in await desk.incidents() if row.incident_class == "care"] == [
+        (Kind.DOSE_UNKNOWN, "care:dispenser-1:dose:20261121T1930Z"),
+        (Kind.DOSE_UNKNOWN, "care:dispenser-1:dose:20261121T2100Z"),
+    ]
+
+
+async def test_of_the_windows_of_many_days_those_of_the_last_are_judged(desk: DeskCentre) -> None:
+    await desk.arm()
+    desk.clock.go_on(30 * 24 * 3600)  # as a clock that was set to another month would have it
+    await desk.arm()
+    await minutes(desk, 1)
+    assert [row.need for row in await desk.incidents() if row.incident_class == "care"] == [
+        "care:dispenser-1:dose:20261121T1930Z",
+        "care:dispenser-1:dose:20261220T1930Z",
+    ]
+
+
 async def test_every_evening_has_its_window(desk: DeskCentre) -> None:
     await desk.arm()
     ends = []
