@@ -18,9 +18,10 @@ from hub.central.incidents.desk import Finding
 from hub.central.site.directory import Directory
 from hub.central.site.model import Dose
 from hub.central.store.tables import devices, hubs, incidents, observations
-from hub.domain.clock import UTC
+from hub.domain.clock import UTC, TimeQuality
 from hub.domain.codes import Kind, Severity
 from hub.domain.errors import RefusedError
+from rules.conditions import NO_TIME
 
 WINDOW = "dose.window"
 
@@ -30,6 +31,10 @@ _EARLY = dt.timedelta(minutes=5)
 _LATE = dt.timedelta(minutes=5)
 # Of what ended while the centre was down, a day's windows are judged; a clock that was set may seem to be years.
 _LOOK_BACK = dt.timedelta(days=1)
+# A hub without its clock dates by one that lags as long as it was off, or by none.
+_ASTRAY = dt.timedelta(days=31)
+_NO_CLOCK = dt.datetime(2026, 1, 1, tzinfo=UTC)
+_UNDATED = "one was, and nobody knows when"
 _MINUTE = "%Y%m%dT%H%MZ"
 
 
@@ -96,8 +101,11 @@ def window_ended(tx: Tx, subject: str) -> None:
     settled = tx.connection.execute(
         sa.select(incidents.c.id).where(incidents.c.need == _need(window)).limit(1)
     ).first()
-    if settled is None and not _given(tx, window):
-        _raise(tx, window)
+    if settled is not None:
+        return
+    given = _given(tx, window)
+    if not given:
+        _raise(tx, window, _silence(tx, window) if given is False else _UNDATED)
 
 
 def _planned(site: Directory, window: Window) -> bool:
@@ -110,28 +118,41 @@ def _planned(site: Directory, window: Window) -> bool:
     return any(now.start == window.start and now.end <= window.end for now in today)
 
 
-def _given(tx: Tx, window: Window) -> bool:
-    """Tell whether its dose was dispensed; one dose never answers two windows that follow each other."""
-    grace = dt.timedelta(seconds=tx.site.site.supervision.dose_grace_s)
-    query = sa.select(observations.c.time).where(
-        observations.c.device_id == window.device_id,
-        observations.c.kind == Kind.DOSE_DISPENSED,
-        observations.c.test.is_(False),
-        observations.c.time.between(window.start - _EARLY, window.end + grace),
+def _given(tx: Tx, window: Window) -> bool | None:
+    """Tell whether its dose was dispensed; ``None``: one was, and nobody knows when.
+
+    One dose never answers two windows that follow each other.
+    """
+    begin = window.start - _EARLY
+    end = window.end + dt.timedelta(seconds=tx.site.site.supervision.dose_grace_s)
+    seen = observations.c
+    query = sa.select(seen.time, seen.timequality, seen.received_at, seen.flags).where(
+        seen.device_id == window.device_id,
+        seen.kind == Kind.DOSE_DISPENSED,
+        seen.test.is_(False),
+        # Not all of the years: the table is read by this index.
+        sa.or_(seen.time >= begin - _ASTRAY, seen.time < _NO_CLOCK),
     )
-    meant = (current(tx.site, window.device_id, at) for at in tx.connection.scalars(query))
-    return any(found is not None and found.start == window.start for found in meant)
+    undated = False
+    for row in tx.connection.execute(query):
+        at = min(row.time, row.received_at)
+        if row.timequality == TimeQuality.UNKNOWN or NO_TIME.intersection(row.flags.split()):
+            undated = undated or row.received_at >= begin
+        elif begin <= at <= end:
+            meant = current(tx.site, window.device_id, at)
+            if meant is not None and meant.start == window.start:
+                return True
+    return None if undated else False
 
 
-def _raise(tx: Tx, window: Window) -> None:
+def _raise(tx: Tx, window: Window, doubt: str | None) -> None:
     device = tx.site.devices[window.device_id]
-    silence = _silence(tx, window)
-    if silence is None:
+    if doubt is None:
         kind, severity = Kind.DOSE_NOT_DISPENSED, Severity.SERIOUS
         reason = "the dose was not dispensed by the end of its window"
     else:
         kind, severity = Kind.DOSE_UNKNOWN, Severity.MODERATE
-        reason = f"whether the dose was dispensed is unknown: {silence}"
+        reason = f"whether the dose was dispensed is unknown: {doubt}"
     desk.raise_incident(
         tx,
         Finding(

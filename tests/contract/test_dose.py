@@ -16,9 +16,10 @@ from hub.central.site.directory import Directory
 from hub.central.site.load import load
 from hub.central.site.model import Dose
 from hub.central.store.tables import due
-from hub.domain.clock import UTC
+from hub.domain.clock import UTC, TimeQuality
 from hub.domain.codes import Kind
 from tests.fakes.centre import DeskCentre
+from tests.fakes.clock import EVENING as START
 from tests.fakes.site import SITE
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -123,6 +124,36 @@ async def test_a_plan_that_changes_in_a_window_is_gone_by(
     assert await doses(desk) == []
     await minutes(desk, 1)
     assert await doses(desk) == [(Kind.DOSE_NOT_DISPENSED, "alerting")]
+
+
+@pytest.mark.parametrize(
+    ("at", "quality", "flags"),
+    [
+        pytest.param(dt.datetime(1970, 1, 1, tzinfo=UTC), TimeQuality.UNKNOWN, (), id="by a hub of 1970"),
+        pytest.param(START - dt.timedelta(hours=7), TimeQuality.UNKNOWN, (), id="by a hub whose clock is behind"),
+        pytest.param(None, TimeQuality.SYNCED, ("bad_time",), id="by a dispenser without its clock"),
+    ],
+)
+async def test_a_dose_of_which_nobody_knows_when_leaves_its_window_unknown(
+    desk: DeskCentre, at: dt.datetime | None, quality: TimeQuality, flags: tuple[str, ...]
+) -> None:
+    await heard(desk)
+    await desk.arm()
+    await minutes(desk, 40)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED, at=at, quality=quality, flags=flags))
+    await minutes(desk, 19)
+    assert await doses(desk) == []
+    await minutes(desk, 2)
+    assert await doses(desk) == [(Kind.DOSE_UNKNOWN, "alerting")]
+
+
+async def test_a_dose_by_a_clock_that_is_ahead_counts_from_when_it_was_heard(desk: DeskCentre) -> None:
+    await heard(desk)
+    await desk.arm()
+    await minutes(desk, 40)
+    await desk.keep(desk.event("dispenser-1", Kind.DOSE_DISPENSED, at=START + dt.timedelta(hours=5)))
+    await minutes(desk, 30)
+    assert await doses(desk) == []
 
 
 async def a_window_right_after(desk: DeskCentre) -> str:
