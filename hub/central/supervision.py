@@ -192,7 +192,10 @@ class Supervision:
             clockwork.schedule(tx, tx.now.utc + WAKING, kind, subject)
             return False
         listening = self._presence.listening_since or tx.now.utc
-        deadline = max(deadline, listening + interval)
+        # What a device said meanwhile its hub has kept and sends now. A device that may be silent for a month
+        # would never be missed if each restart gave it another one.
+        never = dt.timedelta(seconds=tx.site.site.supervision.never_seen_s)
+        deadline = max(deadline, listening + (interval if kind == HUB else min(interval, never)))
         over = deadline <= tx.now.utc
         # Never later than an interval from now: what was not seen yet may be seen, and lost, before its deadline.
         following = tx.now.utc + interval if over else min(deadline, tx.now.utc + interval)

@@ -98,6 +98,38 @@ async def test_a_device_that_falls_silent_under_a_living_hub_is_reported_once(de
     assert (lost.device_id, lost.resident_id) == ("pendant-1", "r-1017")
 
 
+async def test_a_button_that_is_silent_for_its_days_is_reported_though_the_broker_is_restarted_every_night(
+    desk: DeskCentre,
+) -> None:
+    quiet, _, _ = SITE.replace("supervision_s = 3600", "supervision_s = 259200", 1).partition("[[doses]]")
+    desk.move_in(quiet.replace("[[zones]]", f"{HUB_LONG}[[zones]]", 1))
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    for half_hour in range(3 * 48):
+        if half_hour % 48 == 46:
+            desk.presence.listening_since = desk.clock.at
+        await desk.pass_time(1800)
+        await heard(desk, "door-1", "dispenser-1")
+    (lost,) = [row for row in await desk.incidents() if row.incident_class == "technical"]
+    assert (lost.kind, lost.device_id) == (Kind.DEVICE_LOST, "pendant-1")
+    assert lost.opened_at == lost.occurred_at + dt.timedelta(days=3)
+
+
+async def test_a_device_that_is_due_has_an_hour_to_be_heard_when_the_centre_hears_again(desk: DeskCentre) -> None:
+    quiet, _, _ = SITE.replace("supervision_s = 3600", "supervision_s = 86400", 1).partition("[[doses]]")
+    desk.move_in(quiet.replace("[[zones]]", f"{HUB_LONG}[[zones]]", 1))
+    await heard(desk, "pendant-1", "door-1", "dispenser-1")
+    await desk.arm()
+    desk.presence.listening_since = None
+    await desk.pass_time(2 * 86400)
+    desk.presence.listening_since = desk.clock.at
+    await heard(desk, "door-1", "dispenser-1")
+    await desk.pass_time(3599)
+    assert [row for row in await desk.incidents() if row.incident_class == "technical"] == []
+    await desk.pass_time(1)
+    assert "pendant-1" in [row.device_id for row in await desk.incidents() if row.kind == Kind.DEVICE_LOST]
+
+
 async def test_a_shorter_interval_holds_from_when_its_site_is_applied(desk: DeskCentre) -> None:
     long = "supervision_s = 2592000"
     desk.move_in(SITE.replace("supervision_s = 3600", long, 1).replace("[[zones]]", f"{HUB_LONG}[[zones]]", 1))
