@@ -19,6 +19,7 @@ from hub.central.ingest import Parcel
 from hub.central.presence import Presence
 from hub.central.supervision import DEAF, Supervision, device_need, hub_need
 from hub.central.watch.waiting import Waiting
+from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError, TransientError
 from hub.wire import alive, envelope, receipt, topics
 from hub.wire.envelope import Rejected
@@ -35,6 +36,8 @@ BATCH_S = 0.010
 RECEIPT_S = 0.2
 RECEIPT_EVENTS = 100
 _RETRY_S = 0.5
+# In a gateway's words, of a device and of itself.
+_OFFLINE = ("offline", "gateway offline")
 # How many messages the broker may have on their way to one lane before it waits for our acknowledgement.
 # So that readings keep coming while some are committed, a batch is at most half of its lane's.
 _ALARMS_UNDERWAY = 2000
@@ -241,6 +244,8 @@ class Listener:
                 self._heard(parcel.hub_id)
             for event in parcel.events:
                 data = event.data
+                if _out_of_reach(data):
+                    continue
                 self._presence.heard_device(event.subject, at, data.kind, data.battery_pct, data.rssi_dbm)
                 self._returned(device_need(event.subject), None)
 
@@ -293,6 +298,15 @@ class Listener:
                 await asyncio.sleep(_RETRY_S)
             else:
                 return
+
+
+def _out_of_reach(data: envelope.Data) -> bool:
+    """Tell whether a hub says that it, or a gateway, has not reached a device: that is no sign of its life."""
+    if not isinstance(data.value, dict):
+        return False
+    if data.kind is Kind.DEVICE_ANSWERED:
+        return data.value.get("ok") is not True
+    return data.kind is Kind.DEVICE_FAULT and data.value.get("reason") in _OFFLINE
 
 
 def _hearing(tx: Tx) -> None:

@@ -143,6 +143,25 @@ async def test_what_is_set_aside_waits_for_a_store_that_is_away_just_then(
     assert len(await ear.desk.rows(dead_letters)) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "heard"),
+    [
+        (Kind.DEVICE_ANSWERED, {"command": "it", "ok": False, "reason": "not connected"}, False),
+        (Kind.DEVICE_ANSWERED, {"command": "it", "ok": True, "reason": ""}, True),
+        (Kind.DEVICE_FAULT, {"reason": "offline"}, False),
+        (Kind.DEVICE_FAULT, {"reason": "problem"}, True),
+    ],
+)
+async def test_what_a_hub_says_of_a_device_out_of_reach_is_no_sign_of_life_of_it(
+    ear: Ear, kind: Kind, value: dict[str, object], heard: bool
+) -> None:
+    event = ear.desk.event("dispenser-1", kind, value=value)
+    ear.hear(envelope.encode(event))
+    await ear.until_receipted({event.seq})
+    await asyncio.sleep(0)
+    assert (ear.desk.presence.heard_at("device", "dispenser-1", None) is not None) == heard
+
+
 async def test_a_centre_that_never_reaches_its_broker_says_so(ear: Ear) -> None:
     await ear.desk.centre.transact(ear.listener.arm)
     await ear.desk.pass_time(91)
