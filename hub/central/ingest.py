@@ -148,7 +148,7 @@ def _found(
 ) -> tuple[Finding, Action] | None:
     """Decide what an observation is; ``None``: it is stored and nobody is told."""
     if not _belongs(tx, event, device):
-        return _from_nowhere(tx, event, device), "raise"
+        return _from_nowhere(tx, event, device, rules), "raise"
     if rounds.is_probe(event):
         probe = rounds.observed(tx, event)
         return None if probe is None else (probe, "raise")
@@ -265,13 +265,23 @@ def in_earnest(tx: Tx, row: sa.Row[Any], rules: RuleSet) -> tuple[Finding, Actio
     )
     device = tx.site.devices.get(row.device_id)
     if not _belongs(tx, event, device):
-        found: tuple[Finding, Action] | None = _from_nowhere(tx, event, device), "raise"
+        found: tuple[Finding, Action] | None = _from_nowhere(tx, event, device, rules), "raise"
     else:
         found = _real(tx, event, device, rules, occurred(event, row.received_at))
     return found and (msgspec.structs.replace(found[0], observation_id=row.id), found[1])
 
 
-def _from_nowhere(tx: Tx, event: Event, device: Device | None) -> Finding:
+def _alarming(tx: Tx, event: Event, device: Device | None, rules: RuleSet) -> bool:
+    """Tell whether it is an alarm, or one by its device: a door at night is one over whatever hub it comes."""
+    if CODES[event.data.kind].lane is Lane.ALARM:
+        return True
+    critical = device is not None and device.night is not None
+    if lane(event.data.kind, critical=critical) is not Lane.ALARM:
+        return False
+    return _decide(tx, event, device, rules, occurred(event, tx.now.utc)).action == "raise"
+
+
+def _from_nowhere(tx: Tx, event: Event, device: Device | None, rules: RuleSet) -> Finding:
     """Find what comes from a hub or device that the site does not know: an alarm as an alarm, flagged."""
     if event.hub_id not in tx.site.hubs:
         flag, reason = "unknown_hub", f"hub {event.hub_id} is not in the site"
@@ -279,7 +289,7 @@ def _from_nowhere(tx: Tx, event: Event, device: Device | None) -> Finding:
         flag, reason = "unknown_device", f"device {event.subject} is not in the site"
     else:
         flag, reason = "wrong_hub", f"device {event.subject} belongs to hub {device.hub}, not {event.hub_id}"
-    alarm = CODES[event.data.kind].lane is Lane.ALARM
+    alarm = _alarming(tx, event, device, rules)
     resident = device.resident if device else None
     incident_class = "care" if alarm else "technical"
     need = f"{incident_class}:{event.hub_id}:{event.subject}:{flag}"

@@ -278,6 +278,18 @@ async def test_an_alarm_from_nowhere_is_raised_and_flagged(
     assert await desk.told(incident.id) == [DUTY]
 
 
+async def test_a_door_at_night_over_another_hub_is_raised_and_flagged_and_by_day_is_for_the_technician(
+    desk: DeskCentre,
+) -> None:
+    await desk.keep(desk.event("door-1", Kind.DOOR_OPENED, hub="h-9", at=desk.clock.at.replace(hour=11)))
+    await desk.keep(desk.event("door-1", Kind.DOOR_OPENED, hub="h-9"))
+    by_day, by_night = await desk.incidents()
+    assert by_day.incident_class == "technical"
+    assert (by_night.incident_class, by_night.kind, by_night.resident_id) == ("care", "door.opened", "r-1018")
+    assert "unknown_hub" in by_night.flags
+    assert await desk.told(by_night.id) == [DUTY]
+
+
 async def test_a_reading_from_nowhere_is_for_the_technician(desk: DeskCentre) -> None:
     await desk.keep(desk.event("stranger-1", Kind.MOTION_DETECTED), desk.event("stranger-1", Kind.MOTION_DETECTED))
     (incident,) = await desk.incidents()
