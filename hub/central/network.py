@@ -107,16 +107,18 @@ def forget_gone(tx: Tx) -> None:
 def _open(tx: Tx, together: dict[str, dt.datetime]) -> None:
     first = next(iter(together))
     residents = _residents(tx, together)
+    since = min(together.values())
     number = desk.raise_incident(
         tx,
         Finding(
             incident_class="technical",
             kind=Kind.NETWORK_LOST,
             severity=Severity.CRITICAL if residents else Severity.SERIOUS,
-            need=f"technical:network:{first}",
+            # With its time: the hub may have been of another outage, of which some are still away.
+            need=f"technical:network:{first}:{since:%Y%m%dT%H%M%S.%fZ}",
             reason=f"{len(together)} hubs fell silent together: {', '.join(together)}",
             zone=tx.site.hubs[first].zone if first in tx.site.hubs else tx.site.site.zones[0].id,
-            occurred_at=min(together.values()),
+            occurred_at=since,
             unprotected=residents,
         ),
     )

@@ -154,3 +154,16 @@ async def test_a_person_may_close_it_and_what_is_still_silent_comes_up_again(des
     await live(desk, 120, ["h-1"])
     (again,) = [row for row in await desk.incidents() if row.state != "closed"]
     assert (again.kind, len(again.unprotected.split())) == (Kind.NETWORK_LOST, 7)
+
+
+async def test_a_hub_that_falls_silent_again_with_others_names_their_residents(desk: DeskCentre) -> None:
+    await heard(desk, ALL)
+    await desk.arm()
+    await live(desk, 150, ALL[3:])  # h-1, h-2 and h-3 fall silent together
+    await back(desk, "h-1")
+    await live(desk, 600, ["h-1", *ALL[3:]])
+    await live(desk, 150, ALL[5:])  # now h-1, h-4 and h-5
+    first, second = await desk.incidents()
+    assert set(first.unprotected.split()) == {"r-2", "r-3"}
+    assert set(second.unprotected.split()) == {"r-1017", "r-1018", "r-4", "r-5"}
+    assert (await desk.told(second.id))[0] == TECHNICIAN
