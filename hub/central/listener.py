@@ -155,7 +155,7 @@ class Listener:
             batch = await self._gather(lane)
             parcels = [parcel for incoming in batch if (parcel := self._open(incoming)) is not None]
             if parcels:
-                await self._keep(parcels, urgent=lane.urgent)
+                parcels = await self._keep(parcels, urgent=lane.urgent)
             for incoming in batch:
                 lane.link.ack(incoming)
                 lane.unkept.end(id(incoming))
@@ -200,31 +200,43 @@ class Listener:
             log.warning("%s: %s", incoming.topic, item.reason)
         return Parcel(incoming.topic, hub_id, events, rejected)
 
-    async def _keep(self, parcels: list[Parcel], *, urgent: bool) -> None:
-        """Commit parcels; what cannot be committed for its own sake is buried, the rest is kept."""
+    async def _keep(self, parcels: list[Parcel], *, urgent: bool) -> list[Parcel]:
+        """Commit parcels; what cannot be committed for its own sake is buried. Return what is kept or buried."""
         try:
             await self._persist(self._keeping(parcels), urgent=urgent)
         except Exception:
             log.exception("a batch of %d messages could not be kept; one by one now", len(parcels))
-            await self._keep_one_by_one(parcels, urgent=urgent)
+            return await self._keep_one_by_one(parcels, urgent=urgent)
+        return parcels
 
     def _keeping(self, parcels: list[Parcel]) -> Callable[[Tx], None]:
         return lambda tx: ingest.keep(tx, parcels, self._rules)
 
-    async def _keep_one_by_one(self, parcels: list[Parcel], *, urgent: bool) -> None:
+    async def _keep_one_by_one(self, parcels: list[Parcel], *, urgent: bool) -> list[Parcel]:
         singles = [
             Parcel(parcel.topic, parcel.hub_id, [event], []) for parcel in parcels for event in parcel.events
         ]
         singles += [
             Parcel(parcel.topic, parcel.hub_id, [], [item]) for parcel in parcels for item in parcel.rejected
         ]
-        for single in singles:
-            try:
-                await self._persist(self._keeping([single]), urgent=urgent)
-            except Exception as error:
-                log.exception("an observation of %s cannot be kept and is set aside", single.hub_id)
-                aside = ingest.unkeepable(single, error)
-                await self._persist(self._keeping([aside]), urgent=urgent)
+        return [single for single in singles if await self._keep_or_bury(single, urgent=urgent)]
+
+    async def _keep_or_bury(self, single: Parcel, *, urgent: bool) -> bool:
+        """Commit one, or bury it. ``False``: neither; it has no receipt, and its hub sends it again."""
+        try:
+            await self._persist(self._keeping([single]), urgent=urgent)
+        except Exception as error:
+            log.exception("an observation of %s cannot be kept and is set aside", single.hub_id)
+            aside = ingest.unkeepable(single, error)
+        else:
+            return True
+        try:
+            await self._persist(self._keeping([aside]), urgent=urgent)
+        except Exception:
+            # The others go on, and the broker is told that this one came: what it waits for holds up its lane.
+            log.exception("an observation of %s cannot even be set aside", single.hub_id)
+            return False
+        return True
 
     def _receipt(self, lane: Lane, parcels: list[Parcel]) -> None:
         """Tell each hub what is stored."""

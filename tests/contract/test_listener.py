@@ -162,6 +162,21 @@ async def test_what_a_hub_says_of_a_device_out_of_reach_is_no_sign_of_life_of_it
     assert (ear.desk.presence.heard_at("device", "dispenser-1", None) is not None) == heard
 
 
+async def test_what_cannot_even_be_set_aside_holds_up_nothing_and_stays_with_its_hub(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = press(ear.desk), press(ear.desk)
+    refuse(ear, monkeypatch, *[ValueError("no")] * 3)
+    ear.hear(envelope.join([envelope.encode(first), envelope.encode(second)]), mid=7)
+    await ear.until_receipted({second.seq})
+    assert ear.acknowledged == [7]
+    assert ear.listener.alarms.unkept.since() is None
+    monkeypatch.undo()
+    ear.hear(envelope.encode(first), mid=8)
+    await ear.until_receipted({first.seq, second.seq})
+    assert len(await ear.desk.rows(observations)) == 2
+
+
 async def test_a_centre_that_never_reaches_its_broker_says_so(ear: Ear) -> None:
     await ear.desk.centre.transact(ear.listener.arm)
     await ear.desk.pass_time(91)
