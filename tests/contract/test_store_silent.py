@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from hub.central.store import postgresql
 from hub.central.store.engine import Store
+from hub.central.store.tables import cursors
 from hub.domain.clock import boottime
 from hub.domain.errors import TransientError
 from tests.fakes.postgres import Postgres
@@ -130,4 +131,21 @@ def test_a_lost_host_is_noticed_by_who_waits_and_who_does_not(postgres: Postgres
     options = store.read_now(told)
     wanted = {"tcp_user_timeout": "10000", "keepalives_interval": "2", "keepalives_count": "3"}
     assert options | wanted | {"keepalives_idle": "7"} == options, "what the URL says is left alone"
+    store.close()
+
+
+def test_a_database_that_may_only_be_read_is_left_for_a_new_connection_and_tried_again(postgres: Postgres) -> None:
+    store = Store(postgres.new_database())
+    put = cursors.insert().values(name="x", position=1)
+
+    def demoted(connection: sa.Connection) -> int:
+        # Of this connection for good: so answers a standby, which was the primary before.
+        connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        connection.commit()
+        return one(connection)
+
+    assert store.write_now(demoted) == 1
+    with pytest.raises(TransientError, match="read-only"):
+        store.write_now(lambda connection: connection.execute(put))
+    store.write_now(lambda connection: connection.execute(put))
     store.close()

@@ -80,6 +80,7 @@ def engine(url: sa.URL, size: int, statement_s: float | None) -> sa.Engine:
     # What an error quotes of its parameters would put residents into the log.
     made = sa.create_engine(url, pool_pre_ping=True, pool_size=size, connect_args=reached, hide_parameters=True)
     sa.event.listen(made, "do_connect", _connect)
+    sa.event.listen(made, "handle_error", _leave_standby)
     if statement_s is not None:
         sa.event.listen(made, "connect", partial(_limit, statement_s=statement_s))
     return made
@@ -87,6 +88,12 @@ def engine(url: sa.URL, size: int, statement_s: float | None) -> sa.Engine:
 
 def _connect(_dialect: object, _record: object, args: list[Any], options: dict[str, Any]) -> Patient:
     return Patient.connect(*args, **options)
+
+
+def _leave_standby(context: sa.engine.ExceptionContext) -> None:
+    """Take a server that may only be read for lost: after a failover the primary is behind a new connection."""
+    if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 def _limit(connection: Patient, _record: object, *, statement_s: float) -> None:
