@@ -18,6 +18,7 @@ import msgspec
 from drivers import registry
 from drivers.base import NOTHING, Action, Answer, Commanded, Driver
 from hub.domain.clock import Clock, Now
+from hub.domain.codes import Lane, lane
 from hub.domain.errors import MalformedError, TransientError
 from hub.domain.observation import Scalar
 from hub.edge.configuration import Task
@@ -35,6 +36,10 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 5.0
 COMMAND_S = 15.0
 # A link that held this long starts the waits anew.
 STEADY_S = 10.0
+
+
+class NotKeptError(TransientError):
+    """An earlier answer was not committed: the driver must be opened again, before it asks for anything more."""
 
 
 class Tell(Protocol):
@@ -159,13 +164,15 @@ class Session:
             seen: What onlookers see, where the bytes alone do not tell.
 
         Raises:
-            TransientError: It was not committed, or an earlier answer was not.
+            NotKeptError: An earlier answer was not committed; of this one only the alarms are.
+            TransientError: It was not committed.
         """
-        if self._broken:
-            raise TransientError(self._broken)
         now = self._clock.now()
         answer = self._ask(tell, now, frame)
         self._took(seen or Frame(frame), answer, now)
+        if self._broken:
+            self._submit_alarms(answer, now)
+            raise NotKeptError(self._broken)
         self.state.bad += len(answer.bad)
         for line in answer.bad:
             log.info("link %s: passed over: %s", self.task.name, line)
@@ -187,6 +194,20 @@ class Session:
         self._outstanding += 1
         done.add_done_callback(partial(self._committed, settled))
         return ()
+
+    def _submit_alarms(self, answer: Answer, now: Now) -> None:
+        """Hand on the alarms of a frame that may never be said again.
+
+        Without the driver's state: with it, what was refused before would count as journalled.
+        """
+        critical = self.task.critical
+        alarms = [
+            item
+            for item in answer.observations
+            if lane(item.observation.kind, critical=item.device_id in critical) is Lane.ALARM
+        ]
+        if alarms:
+            self._recorder.submit(alarms, now, critical=critical)
 
     def _took(self, frame: Frame, answer: Answer, now: Now) -> None:
         """Show what came, and what the driver made of it; a tick brings nothing."""

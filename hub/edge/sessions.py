@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -34,7 +35,7 @@ from hub.edge.links.ble import Radio
 from hub.edge.links.sense import Sense
 from hub.edge.links.topic import TopicLine, open_topics
 from hub.edge.recorder import Recorder
-from hub.edge.session import Session
+from hub.edge.session import BACKOFF_FIRST_S, NotKeptError, Session
 from hub.edge.tap import Frame
 from hub.wire.mqtt import MqttSettings
 from hub.wire.serial_line import SerialLine, open_line
@@ -63,22 +64,37 @@ class SerialSession(Session):
     async def _live(self) -> None:
         manifest = registry.package(self.task.driver).MANIFEST
         async with open_line(self.task.link.port or "", manifest.baud or 9600) as line:
-            driver = cast("SerialDriver", await self._open_driver())
-            self.state.went_up()
-            await self._act(line, await self._feed(driver.opened))
-            ticked = self._clock.now().mono
-            self._sense.opened(ticked, line.errors())
             while True:
-                data = await line.read(TICK_S)
-                if data:
-                    await self._act(line, await self._feed(partial(driver.received, data), data))
-                mono = self._clock.now().mono
-                if mono - ticked >= TICK_S or not data:
-                    ticked = mono
-                    await self._act(line, await self._feed(driver.tick))
-                    await self._run_errands(driver, partial(self._act, line))
-                if self._sense.due(mono):
-                    await self._complain(self._sense.complaint(mono, line.errors()))
+                with suppress(NotKeptError):
+                    await self._talk(line)
+                # Only the driver is opened again. A line that is closed would not hear the other devices' alarms.
+                self._broken = None
+                await asyncio.sleep(BACKOFF_FIRST_S)
+
+    async def _talk(self, line: SerialLine) -> None:
+        """Go between line and driver.
+
+        Raises:
+            NotKeptError: What the driver said was not committed.
+            TransientError: The line ended.
+        """
+        driver = cast("SerialDriver", await self._open_driver())
+        if not self.state.up:
+            self.state.went_up()
+        await self._act(line, await self._feed(driver.opened))
+        ticked = self._clock.now().mono
+        self._sense.opened(ticked, line.errors())
+        while True:
+            data = await line.read(TICK_S)
+            if data:
+                await self._act(line, await self._feed(partial(driver.received, data), data))
+            mono = self._clock.now().mono
+            if mono - ticked >= TICK_S or not data:
+                ticked = mono
+                await self._act(line, await self._feed(driver.tick))
+                await self._run_errands(driver, partial(self._act, line))
+            if self._sense.due(mono):
+                await self._complain(self._sense.complaint(mono, line.errors()))
 
     def _took(self, frame: Frame, answer: Answer, now: Now) -> None:
         super()._took(frame, answer, now)
@@ -181,7 +197,8 @@ class GattSession(BleSession):
         """Journal what came before the link ended: the device takes it for delivered, and has forgotten it."""
         while not values.empty():
             if (item := values.get_nowait()) is not None:
-                await self._feed(partial(driver.value, *item), item[1], seen=Frame(item[1], item[0]))
+                with suppress(TransientError):  # one that is refused must not keep the next from being read
+                    await self._feed(partial(driver.value, *item), item[1], seen=Frame(item[1], item[0]))
         if isinstance(driver, Parting):
             await self._feed(driver.disconnected)
 

@@ -85,6 +85,13 @@ async def test_a_reading_that_was_refused_reopens_the_driver(
     await until(lambda: not (session._outstanding))
     with pytest.raises(TransientError, match="refused"):
         await session._feed(lambda _now: Answer())
+    monkeypatch.undo()
+    alarm = Answer(observations=(heard(Kind.CLIMATE_READING), heard()), state=b"8", actions=(Send(b"OK"),))
+    with pytest.raises(TransientError, match="refused"):
+        await session._feed(lambda _now: alarm)  # the frame is read, and may never be said again
+    await until(lambda: recorder.summary().pending.alarm == 1)
+    assert recorder.summary().pending.reading == 0
+    assert await recorder.state("enocean/stick") == b""
 
 
 async def test_a_driver_that_raises_is_counted_and_its_frame_logged(
