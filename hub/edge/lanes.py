@@ -11,6 +11,9 @@ from hub.wire.receipt import Receipt
 MAX_BATCH_EVENTS = 200
 # A quarter of what the centre takes: on a slow mobile line a batch must not stand in an alarm's way for long.
 MAX_BATCH_BYTES = 128 * 1024
+# What the broker has not answered yet stands on the line, or the line is dead, which the link notices. It is sent
+# again only after so many times the interval: on a slow line, repetitions would pile up before the next alarm.
+PATIENCE = 12
 
 
 class Flight(msgspec.Struct):
@@ -20,11 +23,17 @@ class Flight(msgspec.Struct):
         entry: The entry.
         sent_mono: When it was last sent.
         journalled: It can be read again from the journal.
+        answered: The attempt has ended: the broker has it, or will never have it.
     """
 
     entry: Entry
     sent_mono: float
     journalled: bool = True
+    answered: bool = False
+
+    def due_mono(self, resend_s: float) -> float:
+        """Return when it is to be sent again."""
+        return self.sent_mono + (resend_s if self.answered else PATIENCE * resend_s)
 
 
 class LaneState:
@@ -58,7 +67,7 @@ class LaneState:
         self.begun += 1
         self._flights = {key: item for key, item in self._flights.items() if not item.journalled}
         for item in self._flights.values():
-            item.sent_mono = now_mono - 1e9  # due at once
+            item.sent_mono, item.answered = now_mono - 1e9, True  # due at once
 
     def room(self) -> int:
         """How many more entries may be read from the journal and sent."""
@@ -79,18 +88,24 @@ class LaneState:
 
     def hold(self, entry: Entry) -> None:
         """Keep an alarm that the journal could not take, until it is receipted."""
-        self._flights.setdefault((entry.epoch, entry.seq), Flight(entry, -1e9, journalled=False))
+        self._flights.setdefault((entry.epoch, entry.seq), Flight(entry, -1e9, journalled=False, answered=True))
 
     def due(self, now_mono: float, resend_s: float) -> list[Entry]:
         """Return what waited too long for its receipt, and count it as sent again."""
-        late = [item for item in self._flights.values() if now_mono - item.sent_mono >= resend_s]
+        late = [item for item in self._flights.values() if now_mono >= item.due_mono(resend_s)]
         for item in late:
-            item.sent_mono = now_mono
+            item.sent_mono, item.answered = now_mono, False
         return [item.entry for item in late]
 
     def next_due(self, resend_s: float) -> float | None:
         """Return the monotonic second at which :meth:`due` has something, or ``None``."""
-        return min((item.sent_mono + resend_s for item in self._flights.values()), default=None)
+        return min((item.due_mono(resend_s) for item in self._flights.values()), default=None)
+
+    def answered(self, entries: Iterable[Entry], now_mono: float) -> None:
+        """Note that an attempt has ended: from here on their receipt is waited for."""
+        for entry in entries:
+            if item := self._flights.get((entry.epoch, entry.seq)):
+                item.sent_mono, item.answered = now_mono, True
 
     def receipted(self, receipt: Receipt) -> int:
         """Forget what the centre has stored; return how many entries that were."""

@@ -243,9 +243,16 @@ class Uplink:
 
     def _send(self, lane: Lane, entries: Sequence[Entry]) -> None:
         for batch in batches(entries):
-            kind = envelope.CONTENT_TYPE if len(batch) == 1 else envelope.BATCH_CONTENT_TYPE
-            payload = envelope.join([entry.payload for entry in batch])
-            self._spawn(self._publish(LANE_CHANNEL[lane], payload, content_type=kind))
+            self._spawn(self._attempt(lane, batch))
+
+    async def _attempt(self, lane: Lane, batch: Sequence[Entry]) -> None:
+        kind = envelope.CONTENT_TYPE if len(batch) == 1 else envelope.BATCH_CONTENT_TYPE
+        payload = envelope.join([entry.payload for entry in batch])
+        try:
+            await self._publish(LANE_CHANNEL[lane], payload, content_type=kind)
+        finally:
+            self._lanes[lane].answered(batch, self._clock.now().mono)
+            self._wake[lane].set()
 
     async def _publish(
         self,

@@ -11,7 +11,7 @@ from hub.domain.clock import SystemClock
 from hub.domain.codes import Kind, Lane
 from hub.domain.errors import RefusedError, TransientError
 from hub.edge.journal import Entry, Limits
-from hub.edge.lanes import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, LaneState, batches
+from hub.edge.lanes import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, PATIENCE, LaneState, batches
 from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.uplink import READING_BATCHES, Uplink
@@ -32,6 +32,7 @@ class FakeLink:
         self.acked: list[Incoming] = []
         self.fault: Exception | None = None
         self.silent = False
+        self.speaks = asyncio.Event()
 
     async def publish(
         self,
@@ -47,7 +48,7 @@ class FakeLink:
         if self.fault:
             raise self.fault
         if self.silent:
-            await asyncio.Event().wait()
+            await self.speaks.wait()
 
     def ack(self, incoming: Incoming) -> None:
         self.acked.append(incoming)
@@ -172,6 +173,20 @@ async def test_readings_too_are_sent_again(parts: Parts) -> None:
     assert parts.link.sent(Lane.READING)[READING_BATCHES][0] == 1
 
 
+async def test_what_is_still_on_its_way_to_the_broker_is_not_sent_again(parts: Parts) -> None:
+    """A slow line: each repetition would stand in the way of the next live alarm."""
+    parts.link.silent = True
+    parts.uplink.use(Intervals(alarm_resend_s=0.1, reading_resend_s=0.1))
+    await until(lambda: len(parts.link.sent(Lane.READING)) >= READING_BATCHES)
+    await parts.recorder.record([heard()])
+    await asyncio.sleep(0.5)
+    assert len(parts.link.sent(Lane.READING)) == READING_BATCHES
+    assert parts.link.sent(Lane.ALARM) == [[3001]]
+    parts.link.speaks.set()  # the broker has it, and the centre says nothing
+    await until(lambda: len(parts.link.sent(Lane.READING)) >= 2 * READING_BATCHES)
+    await until(lambda: len(parts.link.sent(Lane.ALARM)) >= 2)
+
+
 async def test_doubtful_receipts_free_nothing_and_do_not_stop_the_inbox(parts: Parts) -> None:
     await until(lambda: parts.link.sent(Lane.READING))
     channel = topic(HUB, Channel.DOWN_RECEIPT)
@@ -216,9 +231,13 @@ def test_a_lane_sends_each_entry_once_until_it_is_due() -> None:
     assert lane.take_page([_entry(1), _entry(2)], 1.0) == [_entry(1)]
     assert lane.cursor == 2
     assert lane.room() == 1
-    assert lane.due(4.9, 5.0) == []
-    assert lane.due(5.0, 5.0) == [_entry(2)]
-    assert lane.next_due(5.0) == 6.0
+    lane.answered([_entry(2)], 0.5)
+    assert lane.due(5.4, 5.0) == []
+    assert lane.due(5.5, 5.0) == [_entry(2)]
+    assert lane.due(50.0, 5.0) == []
+    assert lane.due(1.0 + PATIENCE * 5.0, 5.0) == [_entry(1)]  # no answer at all
+    lane.answered([_entry(1), _entry(2)], 70.0)
+    assert lane.next_due(5.0) == 75.0
     assert lane.receipted(Receipt("bb", [(1, 2)])) == 0
     assert lane.receipted(Receipt("aa", [(1, 2)])) == 2
     assert lane.next_due(5.0) is None
