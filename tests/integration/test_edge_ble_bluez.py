@@ -11,6 +11,7 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, dbus_property
 
 from hub.domain.errors import TransientError
+from hub.edge.links import bluez
 from hub.edge.links.bluez import power_cycle
 
 _CONFIG = """<busconfig>
@@ -61,6 +62,18 @@ async def test_the_first_adapter_is_switched_off_and_on(bus: MessageBus) -> None
     await power_cycle()
     assert first.switched == [False, True]
     assert second.switched == []
+
+
+async def test_a_bluez_that_takes_the_call_and_never_answers_is_not_waited_for(
+    bus: MessageBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bluez, "_WITHIN_S", 0.2)
+    bus.export("/org/bluez/hci0", Adapter1())
+    bus.add_message_handler(lambda message: message.member == "Set")  # taken care of, without a reply
+    await bus.request_name("org.bluez")
+    async with asyncio.timeout(5):
+        with pytest.raises(TransientError, match="BlueZ does not answer"):
+            await power_cycle()
 
 
 async def test_without_an_adapter_and_without_bluez_it_says_so(bus: MessageBus) -> None:

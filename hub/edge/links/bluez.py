@@ -28,7 +28,8 @@ async def power_cycle() -> None:
                 try:
                     await _power(bus, path, on=False)
                 finally:
-                    await _power(bus, path, on=True)
+                    async with asyncio.timeout(_WITHIN_S):  # its own: the other one may have come to its end
+                        await _power(bus, path, on=True)
             finally:
                 bus.disconnect()
     except TimeoutError as error:
