@@ -33,6 +33,8 @@ CHECK_S = 5.0
 # Silent times until it is told: the scanner was started again, then the adapter, and neither helped.
 TOLD_AFTER = 3
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.5, 30.0
+# D-Bus itself waits for an answer without end, and a scanner that waits with it is silent without a word.
+START_TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 20.0
 # Two adverts of the slowest devices may be lost (advInterval is 10.24 s at most: Core, volume 6 part B,
 # section 4.4.2.2.1); a device that was silent for longer is gone, and trying would keep the others waiting.
@@ -128,7 +130,7 @@ class Radio:
         self._devices: dict[str, _Known] = {}
         self._connected: set[str] = set()
         self._connecting = asyncio.Lock()
-        self._heard_mono = mono()
+        self._heard_mono = self._reset_mono = mono()
         self._silences = 0
         self._hearing = self._told = False
         self.restarts = self.resets = 0
@@ -164,6 +166,10 @@ class Radio:
                 await self._reset()
             except _FAULTS as error:
                 self.state.went_down(str(error) or type(error).__name__)
+                # One that cannot be started is as deaf as one that hears nothing.
+                deaf_s = self._mono() - max(self._heard_mono, self._reset_mono)
+                if deaf_s >= 2 * self._silence_s and (self._listeners or self._onlookers):
+                    await self._reset()
             await self._tell_silence()
             wait_s = BACKOFF_FIRST_S if self._mono() - began > BACKOFF_MAX_S else wait_s
             await asyncio.sleep(wait_s)
@@ -174,7 +180,7 @@ class Radio:
             while True:
                 scanner = BleakScanner(self._detected, **self.adapter.scanner)
                 since, self._hearing = self._mono(), False
-                await scanner.start()
+                await self._start(scanner)
                 if not self.state.up:
                     self.state.went_up()
                 try:
@@ -189,6 +195,18 @@ class Radio:
                     raise _DeafError
                 self.restarts += 1
                 log.warning("link ble: silent for %g s, scanner started again", self._silence_s)
+
+    async def _start(self, scanner: BleakScanner) -> None:
+        """Start a scanner.
+
+        Raises:
+            TransientError: It does not start in time.
+        """
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await scanner.start()
+        except TimeoutError as error:
+            raise TransientError(f"the scanner does not start within {START_TIMEOUT_S:g} s") from error
 
     async def _watch(self, since: float) -> None:
         """Return when nothing was heard for too long.
@@ -208,6 +226,7 @@ class Radio:
 
     async def _reset(self) -> None:
         self.resets += 1
+        self._reset_mono = self._mono()
         log.warning("link ble: silent still, adapter started again")
         try:
             await self.adapter.reset()

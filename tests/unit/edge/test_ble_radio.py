@@ -30,6 +30,7 @@ class Air:
         self.scanner: Any = None
         self.starts = 0
         self.broken = ""
+        self.hangs = False
 
     def say(self, address: str = _OURS, rssi_dbm: int = -60) -> None:
         data = AdvertisementData(None, {}, {}, [], None, rssi_dbm, ())
@@ -44,6 +45,8 @@ class FakeScanner(BaseBleakScanner):
     async def start(self) -> None:
         if self._air.broken:
             raise BleakError(self._air.broken)
+        if self._air.hangs:
+            await asyncio.Event().wait()
         self._air.scanner = self
         self._air.starts += 1
 
@@ -134,6 +137,37 @@ async def test_an_adapter_that_is_gone_is_told_with_its_reason(world: World) -> 
     ((kind, reason),) = world.told
     assert kind is Kind.DEVICE_FAULT
     assert reason.startswith("radio silent for 300 s")
+
+
+async def test_a_scanner_that_never_starts_is_told_and_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BlueZ takes the call and never answers; D-Bus itself does not end it."""
+    monkeypatch.setattr(ble, "START_TIMEOUT_S", 0.05)
+    world.radio.listen(_OURS, lambda _advert: None)
+    world.air.hangs = True
+    world.clock.advance(91)
+    await until(lambda: world.radio.restarts == 1)
+    world.clock.advance(200)
+    await until(lambda: bool(world.told), within_s=3)
+    assert "the scanner does not start" in world.told[0][1]
+    world.air.hangs = False
+    await until(lambda: world.air.starts == 2)
+
+
+async def test_a_scanner_that_cannot_be_started_has_its_adapter_reset(world: World) -> None:
+    world.radio.listen(_OURS, lambda _advert: None)
+    world.air.broken = "org.bluez.Error.InProgress"
+    world.clock.advance(91)
+    await until(lambda: world.radio.restarts == 1)
+    await asyncio.sleep(0.05)
+    assert world.adapter.resets == 0
+    world.clock.advance(90)
+    await until(lambda: world.adapter.resets == 1, within_s=3)
+    await asyncio.sleep(0.1)
+    assert world.adapter.resets == 1
+    world.clock.advance(181)
+    await until(lambda: world.adapter.resets == 2, within_s=3)
 
 
 class FakeClient:
