@@ -57,6 +57,22 @@ def test_flipped_bytes_in_the_middle_cost_only_what_they_hit(filled: Path) -> No
     journal.close()
 
 
+def test_a_flipped_bit_in_the_index_hides_no_alarm(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    journal.append([draft(value=n) for n in range(5)])
+    (root,) = journal._db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'entries_by_lane'").fetchone()
+    journal.close()
+    path = tmp_path / "journal.db"
+    data = bytearray(path.read_bytes())
+    data[data.find(b"alarm", (root - 1) * 4096, root * 4096)] ^= 0x10
+    path.write_bytes(bytes(data))
+
+    journal = open_journal(tmp_path)
+    assert [value_of(e) for e in journal.pending(Lane.ALARM, 0, 100)] == list(range(5))
+    assert journal.counts[Lane.ALARM] == 5
+    journal.close()
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_page_of_rubbish_anywhere_starts_a_new_epoch_and_saves_the_rest(filled: Path, seed: int) -> None:
     rng = random.Random(seed)
