@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 READING_BATCHES = 4
 _WINDOW = {Lane.ALARM: 500, Lane.READING: READING_BATCHES * MAX_BATCH_EVENTS}
 _IDLE_S = 1.0
+# A configuration that the journal could not keep is tried again after this time.
+RETRY_S = 10.0
 
 
 class Link(Protocol):
@@ -185,9 +187,13 @@ class Uplink:
                 self.doubtful += 1
                 log.warning("uplink: refused: %s", error)
             except TransientError as error:
-                # Not acknowledged: the broker brings it again, and what stays unreleased is sent again.
                 log.warning("uplink: %s", error)
-                continue
+                if incoming.topic == topic(self._hub_id, Channel.DOWN_CONFIG):
+                    # Our session ends with the connection, so the broker would not bring it again.
+                    asyncio.get_running_loop().call_later(RETRY_S, self._inbox.put_nowait, incoming)
+                    continue
+                # What stays unreleased is sent again, and receipted again. Left unacknowledged, a hundred receipts
+                # would fill the receive window, and nothing would be heard any more.
             if self.link:
                 self.link.ack(incoming)
 
@@ -198,8 +204,7 @@ class Uplink:
             self.doubtful += 1
             log.warning("uplink: refused: %s", error)
         except TransientError as error:
-            log.warning("uplink: %s", error)
-            return
+            log.warning("uplink: not done, and not done later: %s", error)
         if self.link:
             self.link.ack(incoming)
 

@@ -10,7 +10,8 @@ import pytest
 from hub.domain.clock import SystemClock
 from hub.domain.codes import Kind, Lane
 from hub.domain.errors import RefusedError, TransientError
-from hub.edge.journal import Entry, Limits
+from hub.edge import uplink
+from hub.edge.journal import Entry, JournalFullError, Limits
 from hub.edge.lanes import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, PATIENCE, LaneState, batches
 from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
@@ -199,6 +200,39 @@ async def test_doubtful_receipts_free_nothing_and_do_not_stop_the_inbox(parts: P
     parts.uplink.on_message(_receipt(parts, (1, 10)))
     await until(lambda: parts.recorder.summary().pending.reading == 2990)
     assert len(parts.link.acked) == 7
+
+
+async def test_a_receipt_that_the_journal_cannot_take_does_not_fill_the_receive_window(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not acknowledged, the broker brings again to no new session, and it stops after a hundred."""
+
+    async def full(_receipt: Receipt) -> int:
+        raise JournalFullError("journal: the disk is full")
+
+    monkeypatch.setattr(parts.recorder, "release", full)
+    message = _receipt(parts, (1, 9))
+    parts.uplink.on_message(message)
+    await until(lambda: message in parts.link.acked, within_s=2)
+    assert parts.recorder.summary().pending.reading == 3000
+
+
+async def test_a_configuration_that_cannot_be_kept_yet_is_tried_again(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "RETRY_S", 0.05)
+    full = iter([True])
+
+    async def offered(payload: bytes) -> None:
+        if next(full, False):
+            raise JournalFullError("journal: the disk is full")
+        parts.configs.append(payload)
+
+    monkeypatch.setattr(parts.uplink, "_on_config", offered)
+    message = Incoming(topic(HUB, Channel.DOWN_CONFIG), b"{}", retain=True, mid=4, qos=1, generation=1)
+    parts.uplink.on_message(message)
+    await until(lambda: parts.configs == [b"{}"], within_s=2)
+    await until(lambda: message in parts.link.acked)
 
 
 async def test_a_configuration_is_handed_on(parts: Parts) -> None:
