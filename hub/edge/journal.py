@@ -2,11 +2,13 @@
 
 Nothing in here waits or reads a clock, and one thread uses it. ``seq`` starts a leap ahead whenever a file is
 opened: a card that lied about syncing may have forgotten numbers that were already sent, and a number that
-is used twice would make the centre drop a new alarm as a duplicate.
+is used twice would make the centre drop a new alarm as a duplicate. The leap is another one each time: a card
+that forgets a whole run, or a copy that is put back, begins where that run began.
 """
 
 import datetime as dt
 import logging
+import secrets
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +27,8 @@ from hub.wire.receipt import Receipt
 
 log = logging.getLogger(__name__)
 
-SEQ_LEAP = 1_000_000
+# The least leap, and how much further it may go: enough for eight thousand openings below 2**53.
+SEQ_LEAP, _LEAP_SPREAD = 1_000_000, 1 << 40
 # The clock floor is written when it moved by this much: a page less to sync in most commits.
 _FLOOR_STEP = dt.timedelta(minutes=1)
 # SQLite's page, and its own figure for a log that is folded in (1000 pages).
@@ -134,7 +137,7 @@ class Journal:
             self._put("meta", "epoch", self.epoch.encode())
             self.last_seq = 0
         else:
-            self.last_seq = stored_seq + SEQ_LEAP
+            self.last_seq = stored_seq + SEQ_LEAP + secrets.randbelow(_LEAP_SPREAD)
         floor = self.meta("floor")
         self.floor = dt.datetime.fromisoformat(floor.decode()) if floor else None
         self.evicted = int(self.meta("evicted") or 0)
