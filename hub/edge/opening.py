@@ -10,7 +10,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,28 @@ def _rescue(folder: Path, limits: Limits, connector: Connect, reason: str) -> Jo
         count = _salvage(connector(str(old)), fresh)
     finally:
         fresh.close()
+    _fold_in(folder, new, limits, connector)
     new.rename(ready)
     _take_over(folder)
     journal = _open(folder, "journal", limits, connector)
     log.error("journal: %d entries saved, new epoch %s, the old file is %s", count, journal.epoch, aside)
     journal.damages.append(f"file damaged ({reason}); {count} entries saved; old file {aside}")
     return journal
+
+
+def _fold_in(folder: Path, new: Path, limits: Limits, connector: Connect) -> None:
+    """Make sure that all of a new journal is in its file, for its log stays behind.
+
+    Raises:
+        JournalFullError: There is no room to fold the log in, even without the reserve.
+    """
+    if _log_of(new).exists():
+        Reserve(folder / "journal.reserve", limits.reserve_bytes).free()
+        with closing(connector(str(new))) as connection:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if _log_of(new).exists():
+        raise JournalFullError("journal: no room for what was saved of a damaged file")
 
 
 def _take_over(folder: Path) -> None:

@@ -88,6 +88,29 @@ def test_a_full_disk_at_the_start_is_no_reason_not_to_start(small: Path) -> None
     journal.close()
 
 
+@pytest.mark.parametrize("room", range(8, 320, 24))
+def test_a_damaged_file_on_a_disk_with_little_room_loses_no_alarm(small: Path, room: int) -> None:
+    journal = open_journal(small, limits=_LIMITS)
+    journal.append([draft(value=n) for n in range(300)])
+    (root,) = journal._db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'entries_by_lane'").fetchone()
+    journal.close()
+    path = small / "journal.db"
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * 4096 : root * 4096] = bytes(4096)
+    path.write_bytes(bytes(data))
+    _fill(small / "foreign")
+    os.truncate(small / "foreign", (small / "foreign").stat().st_size - room * 1024)
+
+    journal = open_journal(small, limits=_LIMITS)
+    assert journal.damages
+    assert [value_of(e) for e in journal.pending(Lane.ALARM, 0, 1000)] == list(range(300))
+    journal.close()
+    (small / "foreign").unlink()
+    journal = open_journal(small, limits=_LIMITS)
+    assert [value_of(e) for e in journal.pending(Lane.ALARM, 0, 1000)] == list(range(300))
+    journal.close()
+
+
 def _alarms_for_ever(journal: Journal) -> None:
     for n in range(5000):
         journal.append([draft(value=n)])
