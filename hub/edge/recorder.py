@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 GROUP_S = 0.050
 GROUP_MAX = 500
+# No commit and no rescue takes this long on a card that is well.
+STUCK_S = 60.0
 UNJOURNALLED = "unjournalled"
 
 _T = TypeVar("_T")
@@ -83,6 +85,7 @@ class Recorder:
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._count = 0
         self._closing = False
+        self._busy_mono: float | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -101,8 +104,9 @@ class Recorder:
 
     @property
     def alive(self) -> bool:
-        """The writer runs."""
-        return self._thread.is_alive()
+        """The writer runs, and does not hang in the disk."""
+        busy = self._busy_mono
+        return self._thread.is_alive() and (busy is None or boottime() - busy < STUCK_S)
 
     def submit(
         self,
@@ -237,7 +241,9 @@ class Recorder:
 
     def _step(self) -> bool:
         """Do the next piece of work; tell whether there may be more."""
+        self._busy_mono = None
         jobs, call = self._next()
+        self._busy_mono = boottime()
         if jobs:
             self._write(jobs)
         elif call:

@@ -13,6 +13,7 @@ from hub.domain.clock import SystemClock, TimeQuality
 from hub.domain.codes import Kind, Lane
 from hub.domain.errors import TransientError
 from hub.domain.observation import Observation
+from hub.edge import recorder as module
 from hub.edge.journal import Draft, Entry, Journal, JournalFullError, Limits
 from hub.edge.opening import open_journal
 from hub.edge.recorder import UNJOURNALLED, Recorder
@@ -168,3 +169,18 @@ async def test_closing_commits_what_waits(tmp_path: Path) -> None:
     again = open_journal(tmp_path)
     assert again.counts[Lane.READING] == 1
     again.close()
+
+
+async def test_a_writer_that_hangs_in_the_disk_counts_as_stopped(
+    recorder: Recorder, journal: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worn card may take minutes over one sync: no alarm is taken, and the heartbeat says that all is well."""
+    monkeypatch.setattr(module, "STUCK_S", 0.2)
+    await asyncio.sleep(0.3)
+    assert recorder.alive  # nothing to do
+    journal.gate.clear()
+    alarm = asyncio.ensure_future(recorder.record([heard()]))
+    await until(lambda: not recorder.alive, within_s=2)
+    journal.gate.set()
+    assert await alarm
+    await until(lambda: recorder.alive)
