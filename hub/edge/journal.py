@@ -274,12 +274,20 @@ class Journal:
         )
 
     def _set_aside(self, seq: int, lane: Lane) -> None:
+        try:
+            self._with_room(lambda: self._move_aside(seq))
+        except JournalFullError as error:
+            # It is passed over where it is: those behind it must not wait for room.
+            log.error("journal: entry %d (%s): bad checksum: %s", seq, lane, error)  # noqa: TRY400 -- one line
+            return
         log.error("journal: entry %d (%s): bad checksum, set aside", seq, lane)
         self.damages.append(f"entry {seq} ({lane}): bad checksum, set aside")
+        self.counts[lane] -= 1
+
+    def _move_aside(self, seq: int) -> None:
         with transaction(self._db):
             self._db.execute("INSERT INTO set_aside SELECT * FROM entries WHERE seq = ?", (seq,))
             self._db.execute("DELETE FROM entries WHERE seq = ?", (seq,))
-        self.counts[lane] -= 1
 
     def _changes(self) -> int:
         (count,) = self._db.execute("SELECT changes()").fetchone()

@@ -111,6 +111,29 @@ def test_a_damaged_file_on_a_disk_with_little_room_loses_no_alarm(small: Path, r
     journal.close()
 
 
+def test_a_damaged_row_on_a_full_disk_does_not_hide_those_behind_it(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = open_journal(small, limits=_LIMITS)
+    _flood(journal, 300)
+    journal.append([draft(value=n) for n in range(100)])
+    hit = journal.pending(Lane.ALARM, 0, 3)
+    journal._db.execute("UPDATE entries SET crc = 0 WHERE seq = ?", (hit[1].seq,))
+    journal._checkpoint()
+    _fill(small / "foreign")
+    assert len(journal.pending(Lane.ALARM, 0, 200)) == 99
+    assert journal.counts[Lane.ALARM] == 99
+
+    def full(_work: object) -> None:
+        raise JournalFullError("journal: the disk is full")
+
+    journal._db.execute("UPDATE entries SET crc = 0 WHERE seq = ?", (hit[2].seq,))
+    monkeypatch.setattr(journal, "_with_room", full)
+    assert len(journal.pending(Lane.ALARM, 0, 200)) == 98  # passed over where it is
+    assert journal.counts[Lane.ALARM] == 99
+    journal.close()
+
+
 def _alarms_for_ever(journal: Journal) -> None:
     for n in range(5000):
         journal.append([draft(value=n)])
