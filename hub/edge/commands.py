@@ -1,5 +1,6 @@
 """Commands of the centre, carried out at most once, and answered by an observation."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ class Commands:
     def __init__(self, recorder: Recorder, session_of: Callable[[str], Session | None]) -> None:
         self._recorder = recorder
         self._session_of = session_of
+        self._taking = asyncio.Lock()
 
     async def offered(self, payload: bytes) -> None:
         """Take a command; the caller acknowledges the message when this returns.
@@ -39,16 +41,23 @@ class Commands:
             TransientError: It could not be remembered, and so was not done.
         """
         told = command.decode(payload)
-        kept = await self._recorder.meta(_TAKEN) or b"[]"
-        taken = msgspec.json.decode(kept, type=list[str])
-        if told.id in taken:
+        if not await self._take(told.id):
             log.info("command %s came again", told.id)
             return
-        await self._recorder.keep(_TAKEN, msgspec.json.encode([*taken, told.id][-_REMEMBERED:]))
         reason = await self._carried_out(told)
         log.info("command %s: %s of %s: %s", told.id, told.name, told.device, reason or "done")
         value = {"command": told.id, "name": told.name, "ok": reason is None, "reason": reason or ""}
         await self._recorder.say(Kind.DEVICE_ANSWERED, value, subject=told.device)
+
+    async def _take(self, number: str) -> bool:
+        """Remember a command; tell whether it is a new one."""
+        async with self._taking:  # two at a time would each forget the other
+            kept = await self._recorder.meta(_TAKEN) or b"[]"
+            taken = msgspec.json.decode(kept, type=list[str])
+            if number in taken:
+                return False
+            await self._recorder.keep(_TAKEN, msgspec.json.encode([*taken, number][-_REMEMBERED:]))
+        return True
 
     async def _carried_out(self, told: Command) -> str | None:
         """Do it; return why not, or ``None``."""

@@ -101,6 +101,19 @@ async def test_a_command_that_comes_three_times_is_done_once(recorder: Recorder)
     assert await answers(recorder) == [{"command": "c-1", "name": "remind", "ok": True, "reason": ""}]
 
 
+async def test_commands_that_come_at_the_same_time_are_each_remembered(recorder: Recorder) -> None:
+    session = LinkedSession(recorder, Obedient())
+    other = command.encode(msgspec.structs.replace(TOLD, id="c-2"))
+    commands = Commands(recorder, lambda _device: session)
+    serving = asyncio.ensure_future(session.serve())
+    for _ in range(2):
+        await asyncio.gather(*[commands.offered(payload) for payload in (command.encode(TOLD), other)])
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    assert session.sent == [b"R"] * 2
+    assert sorted(answer["command"] for answer in await answers(recorder)) == ["c-1", "c-2"]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
