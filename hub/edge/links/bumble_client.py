@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from bleak.assigned_numbers import gatt_char_props_to_strs
@@ -18,6 +19,8 @@ from bumble.hci import Address
 
 _T = TypeVar("_T")
 
+# A controller that has not ended a link by then has stopped answering.
+END_S = 5.0
 # ATT_MTU before it is negotiated (Core specification, volume 3 part G, section 5.2.1), and what we ask for.
 _FIRST_MTU, _WANTED_MTU = 23, 517
 # The last 96 bits of every short UUID (Core specification, volume 3 part B, section 2.5.1).
@@ -89,7 +92,10 @@ class BumbleClient(BaseBleakClient):
             await self._ask(peer.request_mtu(_WANTED_MTU))
             self.services = await self._discover(peer)
         except BaseException:
-            await self.disconnect()
+            # Whoever waits has perhaps given up already, and nobody else can connect before this has returned.
+            with suppress(BleakError, TimeoutError):
+                async with asyncio.timeout(END_S):
+                    await self.disconnect()
             raise
 
     async def _discover(self, peer: Peer) -> BleakGATTServiceCollection:

@@ -14,7 +14,7 @@ from bleak.exc import BleakError
 from drivers.base import Advert
 from hub.domain.codes import Kind
 from hub.domain.errors import TransientError
-from hub.edge.links import ble
+from hub.edge.links import ble, bumble_client
 from hub.edge.links.ble import FRESH_S, Adapter, Radio
 from hub.edge.links.state import LinkState
 from tests.unit.edge.makers import StandingClock, until
@@ -277,3 +277,39 @@ def test_a_weak_signal_is_said_once_and_so_is_its_end(caplog: pytest.LogCaptureF
         "link d-1: signal is good again, -84 dBm",
         "link d-1: weak signal, -91 dBm: bring hub and device nearer",
     ]
+
+
+class StuckLink:
+    """A connection of bumble's whose controller has stopped answering."""
+
+    peer_address = "C4:00:00:00:00:01"
+
+    def on(self, *_: object) -> None:
+        pass
+
+    async def pair(self) -> None:
+        await asyncio.Event().wait()
+
+    async def disconnect(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_link_that_cannot_be_ended_does_not_keep_the_others_from_connecting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ble, "CONNECT_TIMEOUT_S", -4.9)
+    monkeypatch.setattr(bumble_client, "END_S", 0.1)
+
+    async def connect(*_: object, **__: object) -> StuckLink:
+        return StuckLink()
+
+    device = SimpleNamespace(connect=connect, keystore=None)
+    bumble = SimpleNamespace(device=device)
+    world.adapter.client = {"backend": bumble_client.BumbleClient, "bumble": bumble}
+    world.radio.listen(_OURS, lambda _advert: None)
+    world.air.say()
+    for _ in range(2):
+        async with asyncio.timeout(2):
+            with pytest.raises(TransientError, match="cannot connect"):
+                async with world.radio.connection(_OURS, bonded=True, on_lost=lambda: None):
+                    pass
