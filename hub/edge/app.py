@@ -11,7 +11,7 @@ from pathlib import Path
 from drivers import registry
 from hub.domain.clock import Clock, SystemClock
 from hub.domain.codes import Kind, Lane
-from hub.domain.errors import HubError, MalformedError
+from hub.domain.errors import HubError, MalformedError, TransientError
 from hub.edge.clockwatch import ClockWatch
 from hub.edge.commands import Commands
 from hub.edge.configuration import Configuration, Task, tasks
@@ -93,7 +93,7 @@ class Edge:
             await stop.wait()
             log.info("edge: stopping")
             notifier.notify("STOPPING=1")
-            await self.recorder.keep(_STOPPED, b"in order")
+            await self._note(b"in order")
         finally:
             await self.supervisor.stop_all()
             await self.link.close()
@@ -102,10 +102,17 @@ class Edge:
     async def _reason(self) -> str:
         """Tell why there was a start: the first one, after an orderly stop, or after a fall."""
         stopped = await self.recorder.meta(_STOPPED)
-        await self.recorder.keep(_STOPPED, b"running")
+        await self._note(b"running")
         if stopped is None:
             return "first start"
         return "stopped in order" if stopped == b"in order" else "interrupted"
+
+    async def _note(self, how: bytes) -> None:
+        try:
+            await self.recorder.keep(_STOPPED, how)
+        except TransientError as error:
+            # A full disk: alarms are sent from memory, and this is not worth one of them.
+            log.warning("edge: what the next start shall know cannot be kept: %s", error)
 
     def _start_tasks(self, notifier: Notifier) -> None:
         start = self.supervisor.start

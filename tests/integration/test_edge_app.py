@@ -19,14 +19,14 @@ from firmware_sim.memory import Memory
 from hub.domain.clock import SystemClock
 from hub.domain.codes import Kind
 from hub.edge.app import Edge
-from hub.edge.journal import Limits
+from hub.edge.journal import Journal, JournalFullError, Limits
 from hub.edge.opening import open_journal
 from hub.edge.settings import BleTable, MqttTable, Settings
 from hub.wire.alive import Pending
 from hub.wire.config import DeviceConfig, HubConfig, Intervals, LinkConfig
 from tests.fakes.mosquitto import Mosquitto
 from tests.unit.edge.centre import Centre
-from tests.unit.edge.makers import HUB, until
+from tests.unit.edge.makers import HUB, heard, until
 
 _PENDANT = bytes.fromhex("01825DAB")
 _BUTTON = "C2:11:22:33:44:55"
@@ -211,3 +211,19 @@ async def test_a_missing_port_does_not_stop_the_radio_and_a_radio_that_restarts_
         assert "No such file" in edge.sessions["stick"][1].state.reason
     await button.stop()
     await server.stop()
+
+
+async def test_an_edge_whose_journal_has_no_room_at_all_runs_all_the_same(
+    tmp_path: Path, broker: Mosquitto, centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk may leave room enough to open the journal, and not for a word more."""
+
+    def full(*_: object) -> object:
+        raise JournalFullError("journal: the disk is full, with no reading left to evict")
+
+    monkeypatch.setattr(Journal, "append", full)
+    monkeypatch.setattr(Journal, "keep", full)
+    async with running(tmp_path / "data", broker.port) as edge:
+        await centre.until(lambda: "online" in centre.status)
+        assert not await edge.recorder.record([heard()])
+        await centre.until(lambda: centre.count(Kind.ALARM_PRESSED) >= 1)
