@@ -105,6 +105,26 @@ async def test_a_bonded_dispenser_tells_and_is_acknowledged(tmp_path: Path, reco
     await world.server.stop()
 
 
+@pytest.mark.parametrize("rubbish", [b"", b"\0" * 200, b"[]", b'{"C4'])
+async def test_bonds_that_are_spoilt_do_not_make_the_radio_deaf(tmp_path: Path, rubbish: bytes) -> None:
+    world = World()
+    await world.serve()
+    button = Button(
+        Peripheral(world.air, _BUTTON, "b"), bytes.fromhex(_BUTTON.replace(":", "")), Memory(), None, 0.1
+    )
+    await button.start()
+    bonds = tmp_path / "bonds.json"
+    bonds.write_bytes(rubbish)
+    heard: list[Advert] = []
+    radio = Radio(BumbleAdapter(f"tcp-client:127.0.0.1:{world.port}", HUB, bonds), check_s=0.1)
+    radio.listen(_BUTTON, heard.append)
+    async with _task(radio.run()):
+        await until(lambda: bool(heard), within_s=5)
+    assert (tmp_path / "bonds.damaged").read_bytes() == rubbish
+    await button.stop()
+    await world.server.stop()
+
+
 async def test_a_transport_that_is_lost_is_opened_again() -> None:
     world = World()
     server, cut = await _relay(world)

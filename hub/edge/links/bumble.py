@@ -6,8 +6,10 @@ Serves a USB dongle that BlueZ shall not touch (``usb:0``), and the simulator's 
 
 import asyncio
 import hashlib
+import json
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from bumble.transport import open_transport
 from hub.domain.errors import TransientError
 from hub.edge.links.ble import Adapter
 from hub.edge.links.bumble_client import BumbleClient, uuid_text
+
+log = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_S = 10.0
 _NAMES = (AdvertisingData.COMPLETE_LOCAL_NAME, AdvertisingData.SHORTENED_LOCAL_NAME)
@@ -73,6 +77,8 @@ class BumbleAdapter(Adapter):
             raise TransientError(f"transport {self._transport}: {error or 'no answer'}") from error
         try:
             self._source = transport.source
+            if self._bonds:
+                _set_aside_spoilt(self._bonds)
             settings = DeviceConfiguration(
                 name="hub",
                 address=Address(self._address),
@@ -90,6 +96,20 @@ class BumbleAdapter(Adapter):
             self.device = None
             self._source = None
             await transport.close()
+
+
+def _set_aside_spoilt(bonds: Path) -> None:
+    """Move bonds away that cannot be read, as after a power cut: with them there, nothing is heard at all."""
+    try:
+        kept = json.loads(bonds.read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        kept = None
+    if not isinstance(kept, dict):
+        log.error("link ble: %s cannot be read: devices that bond must be bonded with again", bonds)
+        with suppress(OSError):
+            bonds.replace(bonds.with_suffix(".damaged"))
 
 
 def static_address(identity: str) -> str:
