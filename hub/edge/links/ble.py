@@ -164,8 +164,12 @@ class Radio:
                 await self._scan()
             except _DeafError:
                 await self._reset()
-            except _FAULTS as error:
-                self.state.went_down(str(error) or type(error).__name__)
+            except Exception as error:
+                # The boundary to bleak and D-Bus: whatever they raise, that the radio is deaf must be told.
+                foreseen = isinstance(error, _FAULTS)
+                if not foreseen:
+                    log.exception("link ble: the scanner fails")
+                self.state.went_down((foreseen and str(error)) or repr(error))
                 # One that cannot be started is as deaf as one that hears nothing.
                 deaf_s = self._mono() - max(self._heard_mono, self._reset_mono)
                 if deaf_s >= 2 * self._silence_s and (self._listeners or self._onlookers):

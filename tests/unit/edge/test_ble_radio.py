@@ -31,6 +31,7 @@ class Air:
         self.starts = 0
         self.broken = ""
         self.hangs = False
+        self.fault: Exception | None = None
 
     def say(self, address: str = _OURS, rssi_dbm: int = -60) -> None:
         data = AdvertisementData(None, {}, {}, [], None, rssi_dbm, ())
@@ -45,6 +46,8 @@ class FakeScanner(BaseBleakScanner):
     async def start(self) -> None:
         if self._air.broken:
             raise BleakError(self._air.broken)
+        if self._air.fault:
+            raise self._air.fault
         if self._air.hangs:
             await asyncio.Event().wait()
         self._air.scanner = self
@@ -168,6 +171,17 @@ async def test_a_scanner_that_cannot_be_started_has_its_adapter_reset(world: Wor
     assert world.adapter.resets == 1
     world.clock.advance(181)
     await until(lambda: world.adapter.resets == 2, within_s=3)
+
+
+async def test_a_scanner_that_fails_in_a_way_nobody_thought_of_is_told_too(world: World) -> None:
+    world.radio.listen(_OURS, lambda _advert: None)
+    world.air.fault = KeyError("org.bluez.Adapter1")
+    world.clock.advance(300)
+    await until(lambda: bool(world.told), within_s=3)
+    assert "KeyError" in world.told[0][1]
+    world.air.fault = None
+    starts = world.air.starts
+    await until(lambda: world.air.starts > starts)
 
 
 class FakeClient:
