@@ -27,8 +27,8 @@ from hub.wire.receipt import Receipt
 
 log = logging.getLogger(__name__)
 
-# The least leap, and how much further it may go: enough for eight thousand openings below 2**53.
-SEQ_LEAP, _LEAP_SPREAD = 1_000_000, 1 << 40
+# The least leap, and how much further it may go: a quarter of a million openings below 2**53.
+SEQ_LEAP, _LEAP_SPREAD = 1_000_000, 1 << 36
 # The clock floor is written when it moved by this much: a page less to sync in most commits.
 _FLOOR_STEP = dt.timedelta(minutes=1)
 # SQLite's page, and its own figure for a log that is folded in (1000 pages).
