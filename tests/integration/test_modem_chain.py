@@ -269,13 +269,17 @@ async def test_without_a_port_or_a_sim_the_next_provider_has_its_turn_at_once(tm
 
 
 @pytest.mark.parametrize(
-    ("place", "limit", "limit_s"), [(http, "TOTAL_S", 0.05), (modem, "_LEAVES_WITHIN_S", 1.0)]
+    ("place", "limit", "limit_s", "taking_s"),
+    [
+        (http, "TOTAL_S", 0.05, 0.2),
+        (modem, "_LEAVES_WITHIN_S", 20.0, 1.5),  # twenty of the clock's seconds are one
+    ],
 )
 async def test_a_text_that_took_too_long_and_arrives_is_delivered_all_the_same(
-    chain: Chain, monkeypatch: pytest.MonkeyPatch, place: ModuleType, limit: str, limit_s: float
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, place: ModuleType, limit: str, limit_s: float, taking_s: float
 ) -> None:
     monkeypatch.setattr(place, limit, limit_s)
-    chain.far.prompt_s = 0.2
+    chain.far.taking_s = taking_s
     await raised(chain.centre)
     await chain.until_attempts(("modem", "delivered"), ("other", "sent"))
     await chain.until_states((DUTY, "delivered"))

@@ -61,7 +61,8 @@ class GsmModem:
         self._memory: dict[int, Cell] = {}
         self._reference = 0
         # What an operator of the simulator changes.
-        self.registration, self.rssi, self.prompt_s = _HOME, 20, 0.0
+        self.registration, self.rssi = _HOME, 20
+        self.prompt_s, self.taking_s = 0.0, 0.0  # until it asks for the text, and until the network has taken it
         self.silent = self.half_a_pdu = False
         self.refusals: list[int] = []
         self.heard: list[str] = []
@@ -328,15 +329,26 @@ class GsmModem:
             self.say("OK")
         elif octet == _CTRL_Z:
             digits, self._message = self._message.decode("ascii", "replace"), None
-            try:
-                reference = self._submit(digits)
-            except Refused as refused:
-                self._no(refused)
+            if self.taking_s:
+                self.cable.tasks.start(self._take_later(digits), "taking")
             else:
-                self.say(f"+CMGS: {reference}", "OK")
-                self.deliver()
+                self._take(digits)
         elif octet not in b"\r\n":
             self._message.append(octet)
+
+    async def _take_later(self, digits: str) -> None:
+        await asyncio.sleep(self.taking_s)
+        if self._up:
+            self._take(digits)
+
+    def _take(self, digits: str) -> None:
+        try:
+            reference = self._submit(digits)
+        except Refused as refused:
+            self._no(refused)
+        else:
+            self.say(f"+CMGS: {reference}", "OK")
+            self.deliver()
 
     def _submit(self, digits: str) -> int:
         if self.refusals:
