@@ -49,16 +49,23 @@ class SimController(Controller):  # type: ignore[misc] # bumble is seen without 
         rssi_dbm: How strongly others hear it.
         in_range: Whether anybody hears it.
         loss: The part of its advertisements that nobody hears, 0 to 1.
-        silent_after: The loop's time after which it has nothing to say any more, or ``None``. A burst is over
-            when it is over, also for a simulator that was asleep in the middle of it.
     """
 
     rssi_dbm = _USUAL_RSSI_DBM
     in_range = True
     loss = 0.0
-    silent_after: float | None = None
+    _burst_s: float | None = None
+    _silent_after: float | None = None
     pending_le_connection: hci.HCI_LE_Create_Connection_Command | None = None
     _dice = random.Random(0)
+
+    def say(self, for_s: float | None) -> None:
+        """Say what it advertises for some seconds from the next advertisement on, or until told otherwise.
+
+        A burst is over when it is over, also for a simulator that was asleep in the middle of it; but one that was
+        asleep at its beginning says it still.
+        """
+        self._burst_s, self._silent_after = for_s, None
 
     def leave(self) -> None:
         """Walk out of range: links end by supervision timeout on both ends, advertisements are not heard."""
@@ -77,7 +84,10 @@ class SimController(Controller):  # type: ignore[misc] # bumble is seen without 
 
     def send_advertising_pdu(self, packet: ll.AdvertisingPdu) -> None:
         """Send an advertisement or a connection request, if anybody can hear it."""
-        over = self.silent_after is not None and asyncio.get_running_loop().time() > self.silent_after
+        now = asyncio.get_running_loop().time()
+        if self._silent_after is None and self._burst_s is not None:
+            self._silent_after = now + self._burst_s
+        over = self._silent_after is not None and now > self._silent_after
         if self.in_range and not over and self._dice.random() >= self.loss:
             super().send_advertising_pdu(packet)
 

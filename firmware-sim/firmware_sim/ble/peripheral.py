@@ -85,7 +85,6 @@ class Peripheral:
             else AdvertisingType.UNDIRECTED_SCANNABLE
         )
         name = (AdvertisingData.COMPLETE_LOCAL_NAME, self._name.encode())
-        self.controller.silent_after = None if for_s is None else asyncio.get_running_loop().time() + for_s
         await self.device.start_advertising(
             advertising_type=kind,
             auto_restart=connectable,
@@ -94,6 +93,7 @@ class Peripheral:
             advertising_data=data,
             scan_response_data=bytes(AdvertisingData([name])),
         )
+        self.controller.say(for_s)
 
     async def silence(self) -> None:
         """Stop advertising."""
