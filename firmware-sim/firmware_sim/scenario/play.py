@@ -34,6 +34,9 @@ _DEPARTS_S = 60.0
 _BEFORE_S = 5.0
 # While frames are lost, time goes in steps shorter than the five seconds after which a dispenser tells again.
 _FINE_S = 2.5
+# And for so long after a device was plugged in again: the hub opens its line within half a minute, and the first of
+# what it said into a closed one may be lost.
+_OPENS_WITHIN_S = 60.0
 
 Deed = Callable[[], Awaitable[None]]
 
@@ -71,6 +74,7 @@ class Player:
         self._incidents = 0
         self._breathless = False  # what came last is not written down yet
         self._unsure = 0  # how many faults of frames there are just now
+        self._opened_s = 0.0  # when the last line that was plugged in again is open for certain
         self.store = Store(town.store_path)
         self.hands = self._hands
 
@@ -137,6 +141,8 @@ class Player:
             await self._hands.fault(fault, begins=begins)
             if "frames" in fault.what:
                 self._unsure += 1 if begins else -1
+            if "gone" in fault.what and not begins:
+                self._opened_s = self._leaps.now_s() + _OPENS_WITHIN_S
             stuck_s = fault.what.get("stuck_s")
             if begins and isinstance(stuck_s, int | float):
                 self._stick(fault, float(stuck_s))
@@ -176,7 +182,7 @@ class Player:
         now_s = self._leaps.now_s()
         heard = [self._watch.alive_s.get(name, now_s) for name in self._up()]
         at_s = min(heard, default=now_s) + self._town.leap_s
-        if self._unsure:
+        if self._unsure or now_s < self._opened_s:
             return now_s + _FINE_S
         return at_s if at_s > now_s else now_s + self._town.alive_s
 
