@@ -34,8 +34,8 @@ _DEPARTS_S = 60.0
 _BEFORE_S = 5.0
 # While frames are lost, time goes in steps shorter than the five seconds after which a dispenser tells again.
 _FINE_S = 2.5
-# And for so long after a device was plugged in again: the hub opens its line within half a minute, and the first of
-# what it said into a closed one may be lost.
+# And for so long after a device was plugged in again: the hub opens its line within half a minute, and what was
+# said first, into a closed one, may be lost.
 _OPENS_WITHIN_S = 60.0
 
 Deed = Callable[[], Awaitable[None]]
