@@ -115,6 +115,14 @@ def test_there_is_a_kind_for_every_profile() -> None:
     assert {f"enocean.{kind}" for kind in DEVICES} == set(KINDS)
 
 
+async def test_a_button_is_let_go_before_it_is_pressed_again(tmp_path: Path) -> None:
+    # A hub takes what it hears twice within 100 ms for one press: no finger is as fast as that.
+    async with living(tmp_path) as (home, heard):
+        await asyncio.gather(*(home.do("pendant", "press", {}) for _ in range(3)))
+        await heard.count(3)
+        assert heard.kinds == [("pendant", "alarm.pressed")] * 3
+
+
 async def test_every_kind_is_understood_and_each_event_once(tmp_path: Path) -> None:
     async with living(tmp_path) as (home, heard):
         for kind, (_, steps) in DEVICES.items():

@@ -9,7 +9,9 @@ from firmware_sim.devices.enocean.stick import Stick
 from firmware_sim.devices.enocean.telegrams import CYCLIC, SECURE, SUPPLIED, TELEGRAMS, Telegram
 from firmware_sim.process import Tasks
 
+#: How long a finger holds a button down, and at least how long it is away before it presses once more.
 _HELD_S = 0.2
+_LET_GO_S = 0.15
 #: A button that sticks makes and breaks with every tremble.
 _STUCK_EVERY_S = 0.3
 _CYCLE_S = 1200.0
@@ -41,6 +43,7 @@ class Sender:
         self._repeaters = 0
         self._in_range = True
         self._last: Telegram | None = None
+        self._finger: asyncio.Task[None] | None = None
         self._stuck: asyncio.Task[None] | None = None
         self._tasks = Tasks()
         self.actions: Mapping[str, Action] = {
@@ -75,9 +78,13 @@ class Sender:
 
     def _action(self, name: str) -> Action:
         async def act(_arguments: Arguments) -> None:
+            if "release" not in self._telegrams or name == "release":
+                self._send(name)
+                return
+            while self._finger is not None and not self._finger.done():
+                await asyncio.wait({self._finger})
             self._send(name)
-            if "release" in self._telegrams and name != "release":
-                self._tasks.start(self._let_go(), "release")
+            self._finger = self._tasks.start(self._let_go(), "release")
 
         return act
 
@@ -96,6 +103,7 @@ class Sender:
     async def _let_go(self) -> None:
         await asyncio.sleep(_HELD_S)
         self._send("release")
+        await asyncio.sleep(_LET_GO_S)
 
     async def _cycle(self) -> None:
         while True:
