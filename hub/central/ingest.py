@@ -106,7 +106,6 @@ def unkeepable(parcel: Parcel, error: Exception) -> Parcel:
 
 def _row(event: Event, device: Device | None, received_at: dt.datetime) -> dict[str, Any]:
     data = event.data
-    critical = device is not None and device.night is not None
     return {
         "hub_id": event.hub_id,
         "epoch": event.epoch,
@@ -115,7 +114,7 @@ def _row(event: Event, device: Device | None, received_at: dt.datetime) -> dict[
         "device_id": event.subject,
         "resident_id": device.resident if device else None,
         "kind": data.kind,
-        "lane": lane(data.kind, critical=critical),
+        "lane": _lane(event, device),
         "value": None if data.value is None else _encode(data.value).decode(),
         "unit": data.unit,
         "battery_pct": data.battery_pct,
@@ -127,6 +126,10 @@ def _row(event: Event, device: Device | None, received_at: dt.datetime) -> dict[
         "timequality": event.timequality,
         "received_at": received_at,
     }
+
+
+def _lane(event: Event, device: Device | None) -> Lane:
+    return lane(event.data.kind, critical=device is not None and device.night is not None)
 
 
 def _belongs(tx: Tx, event: Event, device: Device | None) -> bool:
@@ -275,8 +278,7 @@ def _alarming(tx: Tx, event: Event, device: Device | None, rules: RuleSet) -> bo
     """Tell whether it is an alarm, or one by its device: a door at night is one over whatever hub it comes."""
     if CODES[event.data.kind].lane is Lane.ALARM:
         return True
-    critical = device is not None and device.night is not None
-    if lane(event.data.kind, critical=critical) is not Lane.ALARM:
+    if _lane(event, device) is not Lane.ALARM:
         return False
     return _decide(tx, event, device, rules, occurred(event, tx.now.utc)).action == "raise"
 

@@ -84,11 +84,11 @@ class Supervision:
         hub = tx.connection.execute(sa.select(hubs).where(hubs.c.hub_id == hub_id)).one_or_none()
         if hub is None or hub_id not in tx.site.hubs:
             return
-        silent = dt.timedelta(seconds=tx.site.site.supervision.hub_silent_s)
+        silent = _interval(tx.site, HUB, hub_id)
         never = dt.timedelta(seconds=tx.site.site.supervision.never_seen_s)
         seen_at = self._presence.heard_at("hub", hub_id, hub.last_seen_at)
         deadline = seen_at + silent if seen_at else hub.assigned_at + never
-        if not self._over(tx, deadline, silent, HUB, hub_id):
+        if not self._over(tx, deadline, HUB, hub_id):
             return
         held = holding.hubs_held(tx)
         if seen_at and hub_id not in held:
@@ -121,7 +121,7 @@ class Supervision:
         if row is None or device is None:
             return
         hub = tx.connection.execute(sa.select(hubs).where(hubs.c.hub_id == device.hub)).one_or_none()
-        interval = dt.timedelta(seconds=tx.site.supervision_s(device))
+        interval = _interval(tx.site, DEVICE, device_id)
         never = dt.timedelta(seconds=tx.site.site.supervision.never_seen_s)
         seen_at = self._presence.heard_at("device", device_id, row.last_seen_at)
         deadline = seen_at + interval if seen_at else row.assigned_at + never
@@ -132,7 +132,7 @@ class Supervision:
             # The hub's own incident speaks for it.
             clockwork.schedule(tx, tx.now.utc + min(interval, never), DEVICE, device_id)
             return
-        if not self._over(tx, deadline, interval, DEVICE, device_id):
+        if not self._over(tx, deadline, DEVICE, device_id):
             return
         since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "since it was assigned"
         desk.raise_incident(
@@ -186,11 +186,12 @@ class Supervision:
             ),
         )
 
-    def _over(self, tx: Tx, deadline: dt.datetime, interval: dt.timedelta, kind: str, subject: str) -> bool:
+    def _over(self, tx: Tx, deadline: dt.datetime, kind: str, subject: str) -> bool:
         """Tell whether a deadline passed while the centre listened; else look again when it could have."""
         if self._presence.stood_still(tx.now.utc):
             clockwork.schedule(tx, tx.now.utc + WAKING, kind, subject)
             return False
+        interval = _interval(tx.site, kind, subject)
         listening = self._presence.listening_since or tx.now.utc
         # What a device said meanwhile its hub has kept and sends now. A device that may be silent for a month
         # would never be missed if each restart gave it another one.

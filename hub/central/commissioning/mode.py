@@ -105,7 +105,9 @@ def start(tx: Tx, device_id: str, phone_id: str | None, minutes: int, actor: str
     }
     number = sql.new_id(tx.connection.execute(device_tests.insert(), values))
     clockwork.schedule(tx, ends_at, END, str(number))
-    _tell(tx, device_id, actor, "device.test_started", f"phone {phone_id}, {minutes} min")
+    detail = f"phone {phone_id}, {minutes} min"
+    audit.note(tx.connection, tx.now, actor[:64], "device.test_started", f"device:{device_id}", detail)
+    tx.effects.news.append(News("device", device_id))
     return Mode(number, device_id, phone_id, tx.now.utc, actor, ends_at)
 
 
@@ -114,13 +116,9 @@ def end(tx: Tx, device_id: str, actor: str) -> bool:
     number = tx.connection.scalar(sa.select(device_tests.c.id).where(device_tests.c.running == device_id))
     if number is None:
         return False
-    tx.connection.execute(
-        device_tests.update()
-        .where(device_tests.c.id == number)
-        .values(running=None, ended_at=tx.now.utc, ended_by=actor[:64])
-    )
+    service.end_test(tx.connection, tx.now, number, device_id, actor)
     clockwork.unschedule(tx, END, str(number))
-    _tell(tx, device_id, actor, "device.test_ended", f"test {number}")
+    tx.effects.news.append(News("device", device_id))
     return True
 
 
@@ -154,8 +152,3 @@ def _refuse_in_earnest(tx: Tx, device_id: str) -> None:
     number = tx.connection.scalar(query.limit(1))
     if number is not None:
         raise RefusedError(f"incident {number} of device {device_id} is open and real; test when it is closed")
-
-
-def _tell(tx: Tx, device_id: str, actor: str, action: str, detail: str) -> None:
-    audit.note(tx.connection, tx.now, actor[:64], action, f"device:{device_id}", detail)
-    tx.effects.news.append(News("device", device_id))

@@ -91,6 +91,13 @@ def acknowledged(tx: Tx, incident: record.Incident, actor: str) -> bool:
     return True
 
 
+def end_test(connection: sa.Connection, now: Now, number: int, device_id: str, by: str) -> None:
+    """End a test mode, with a line in the audit trail."""
+    ended = {"running": None, "ended_at": now.utc, "ended_by": by[:64]}
+    connection.execute(device_tests.update().where(device_tests.c.id == number).values(ended))
+    audit.note(connection, now, by[:64], "device.test_ended", f"device:{device_id}", f"test:{number}")
+
+
 def _end_tests(connection: sa.Connection, site: Site, now: Now, by: str) -> None:
     """End the test modes of devices that are assigned otherwise or gone: who has one now is not testing it."""
     wired = {device.id: wiring(device) for device in site.devices}
@@ -98,10 +105,7 @@ def _end_tests(connection: sa.Connection, site: Site, now: Now, by: str) -> None
     for test in connection.execute(running).all():
         if wired.get(test.device_id) == test.wiring:
             continue
-        ended = {"running": None, "ended_at": now.utc, "ended_by": by[:64]}
-        connection.execute(device_tests.update().where(device_tests.c.id == test.id).values(ended))
-        subject = f"device:{test.device_id}"
-        audit.note(connection, now, by[:64], "device.test_ended", subject, f"test:{test.id}")
+        end_test(connection, now, test.id, test.device_id, by)
 
 
 def _unproven(tx: Tx, incident: record.Incident, actor: str) -> str | None:

@@ -123,17 +123,12 @@ def _device_rows(
     overdue: set[str],
 ) -> tuple[DeviceRow, ...]:
     """Return the devices of a hub, those that were never tested first."""
-    heard = {device.id: OVERDUE if device.id in overdue else HEARD for device in here}
-    found = [
-        _device_row(
-            device,
-            rows.get(device.id),
-            stands[device.id],
-            technical.get(device.id, []),
-            heard[device.id] if hub_state == ONLINE else BEHIND,
-        )
-        for device in here
-    ]
+    found = []
+    for device in here:
+        heard = OVERDUE if device.id in overdue else HEARD
+        state = heard if hub_state == ONLINE else BEHIND
+        incidents = technical.get(device.id, [])
+        found.append(_device_row(device, rows.get(device.id), stands[device.id], incidents, state))
     return tuple(sorted(found, key=lambda row: row.in_service_at is not None))
 
 

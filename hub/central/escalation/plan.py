@@ -1,20 +1,23 @@
 """The plan: who is told next about an incident. Decides, and says why; sending is another's work."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from hub.central.escalation import hours
 from hub.central.escalation.rota_layers import OnCall
 from hub.central.site.model import ChannelName, IncidentClass, Phone, PhoneKind, Plan, Site, Step
+from hub.domain.codes import Severity
 
 if TYPE_CHECKING:
     from hub.central.site.directory import Directory
 
 LAST_RESORT = "last-resort"
 EVERY_ZONE = "*"
+CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
 # When nobody at all can be reached the whole plan is tried again after this; a shift may have begun.
 NOBODY_WAIT_S = 60
 
@@ -97,6 +100,13 @@ def choose(site: Site, zone: str, incident_class: IncidentClass | str, severity:
                 best = max if reached else min
                 return best(fit, key=lambda plan: plan.min_severity)
     return Plan(incident_class="technical" if incident_class == "technical" else "care", steps=(_FINAL_STEP,))
+
+
+def followed(site: Site, zone: str) -> Iterator[tuple[IncidentClass, Severity, Plan]]:
+    """Yield each class and severity, the lowest first, with the plan that such an incident of a zone follows."""
+    for incident_class in CLASSES:
+        for severity in Severity:
+            yield incident_class, severity, choose(site, zone, incident_class, severity)
 
 
 def steps_of(plan: Plan, zone: str) -> tuple[Step, ...]:
@@ -251,12 +261,17 @@ def _rests(plan: Plan, severity: int, at: dt.datetime, directory: "Directory") -
     return hours.until(plan.hours, at, directory.rota.zone)
 
 
+def taken(step: Step, at: dt.datetime, zone: ZoneInfo) -> bool:
+    """Tell whether a step is taken at an instant, by its hours in the site's time zone."""
+    return step.hours is None or not hours.until(step.hours, at, zone)
+
+
 def _reach(directory: "Directory", zone: str, leg: Leg, at: dt.datetime) -> tuple[tuple[Target, ...], list[str]]:
     """Return whom a leg reaches at this moment, and why others are not reached."""
     found: list[Target] = []
     reasons: list[str] = []
     step = leg.step
-    if step.hours is not None and hours.until(step.hours, at, directory.rota.zone):
+    if not taken(step, at, directory.rota.zone):
         return (), [f"it is taken in the hours {step.hours} only"]
     for named in leg.roles:
         of, role = role_place(zone, named)

@@ -5,6 +5,7 @@ story says what is under way. The one exception is a device that was itself decl
 the technician as a fault, with its resident named; fire and gas never do.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -82,12 +83,14 @@ def _covering(tx: Tx, finding: "Finding") -> sa.Row[Any] | None:
     if finding.device_id is None and finding.hub_id is None:
         return None  # about the centre, the network or a phone: no maintenance of a home explains it
     subjects = {"device": finding.device_id, "hub": finding.hub_id, "zone": finding.zone}
-    of = {
-        row.kind: row
-        for row in tx.connection.execute(_RUNNING, {"now": tx.now.utc})
-        if subjects[row.kind] == row.subject
-    }
+    of = _running(tx, subjects)
     return of.get("device") or of.get("hub") or of.get("zone")
+
+
+def _running(tx: Tx, subjects: Mapping[str, str | None]) -> dict[str, sa.Row[Any]]:
+    """Return the newest maintenance that is running for each of these subjects; both by kind."""
+    rows = tx.connection.execute(_RUNNING, {"now": tx.now.utc})
+    return {row.kind: row for row in rows if subjects.get(row.kind) == row.subject}
 
 
 def is_broken(kind: str, reason: str) -> bool:
@@ -97,9 +100,8 @@ def is_broken(kind: str, reason: str) -> bool:
 
 def declared_broken(tx: Tx, device_id: str) -> bool:
     """Tell whether a device's care alarms become faults now."""
-    rows = tx.connection.execute(_RUNNING, {"now": tx.now.utc})
-    reasons = [row.reason for row in rows if (row.kind, row.subject) == ("device", device_id)]
-    return bool(reasons) and is_broken("device", reasons[-1])
+    row = _running(tx, {"device": device_id}).get("device")
+    return row is not None and is_broken(row.kind, row.reason)
 
 
 def _hold(tx: Tx, row: sa.Row[Any], finding: "Finding") -> bool:

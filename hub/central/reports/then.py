@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import sqlalchemy as sa
 
-from hub.central.escalation import hours, plan
+from hub.central.escalation import plan
 from hub.central.reports.followup import EPOCH, LIMITS
 from hub.central.site.directory import Directory
 from hub.central.site.load import load
@@ -52,8 +52,8 @@ class Then:
             return UNKNOWN
         then, local = EPOCH + dt.timedelta(microseconds=at), directory.rota.zone
         steps = plan.steps_of(plan.choose(directory.site, zone, incident_class, severity), zone)
-        taken = (step for step in steps if step.hours is None or not hours.until(step.hours, then, local))
-        roles = next(taken).roles  # the last one is taken at all hours
+        # The last one is taken at all hours.
+        roles = next(step for step in steps if plan.taken(step, then, local)).roles
         of, role = plan.role_place(zone, roles[0] if roles else plan.LAST_RESORT)
         if role == plan.LAST_RESORT:
             return f"last resort of {of}"

@@ -17,19 +17,18 @@ import sqlalchemy as sa
 from hub.central import clockwork
 from hub.central.centre import Tx
 from hub.central.escalation import hours
-from hub.central.escalation.plan import LAST_RESORT, choose, role_place
+from hub.central.escalation.plan import LAST_RESORT, followed, role_place
 from hub.central.escalation.rota import Place, Span
 from hub.central.incidents import desk
 from hub.central.incidents.desk import Finding
 from hub.central.incidents.lifecycle import Outcome
 from hub.central.site.directory import Directory
-from hub.central.site.model import IncidentClass, Site
+from hub.central.site.model import Site
 from hub.central.store.tables import due, incidents
 from hub.domain.clock import UTC
 from hub.domain.codes import Kind, Severity
 
 GAP = "rota.gap"
-_CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
 
 # How long before a gap it is told, and how severe it has become; being told again needs a higher severity.
 WARNINGS = (
@@ -73,10 +72,7 @@ def roles_of(site: Site) -> dict[Place, set[str | None]]:
     zones = [zone.id for zone in site.zones]
     places: dict[Place, set[str | None]] = {}
     for zone in zones:
-        plans = (
-            choose(site, zone, incident_class, severity) for incident_class in _CLASSES for severity in Severity
-        )
-        for step in (step for plan in plans for step in plan.steps):
+        for step in (step for _, _, plan in followed(site, zone) for step in plan.steps):
             for place in (role_place(zone, role) for role in step.roles):
                 if place[0] in zones and place[1] != LAST_RESORT:
                     places.setdefault(place, set()).add(step.hours)

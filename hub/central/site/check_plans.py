@@ -7,18 +7,19 @@ from functools import partial
 from hub.central.escalation.days import instant, parse_hours
 from hub.central.escalation.hours import within
 from hub.central.escalation.plan import (
+    CLASSES,
     EVERY_ZONE,
     LAST_RESORT,
     QUIET,
     channel_for,
-    choose,
+    followed,
     role_place,
     steps_of,
 )
 from hub.central.escalation.rota import Place, Rota, Span
 from hub.central.site import check_rota, one_phone
 from hub.central.site.gaps import sentences
-from hub.central.site.model import IncidentClass, Phone, Plan, Site, Step, Zone
+from hub.central.site.model import Phone, Plan, Site, Step, Zone
 from hub.document import Collector, Finding, Level, Path
 from hub.domain.codes import Severity
 from hub.domain.errors import MalformedError
@@ -28,7 +29,6 @@ YEAR_DAYS = 366
 LINK_MAX_H = 7 * 24
 # Fewer hubs that fall silent together are no sign of a network that is down.
 LEAST_NETWORK = 2
-_CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
 
 
 def check(site: Site, since: dt.date, found: Collector) -> None:
@@ -145,24 +145,17 @@ def _step(path: Path, step: Step, zones: set[str], found: Collector) -> None:
         found.read((*path, "roles"), partial(checked_name, name, "role"))
 
 
-def _chosen(site: Site, zone: str) -> Iterator[Plan]:
-    """Yield the plans that incidents of a zone follow, some of them repeatedly."""
-    for incident_class in _CLASSES:
-        for severity in Severity:
-            yield choose(site, zone, incident_class, severity)
-
-
 def _followed(site: Site, zone: str) -> list[int]:
     """Return the plans that incidents of a zone follow, as indexes."""
-    return sorted({site.plans.index(plan) for plan in _chosen(site, zone) if plan in site.plans})
+    return sorted({site.plans.index(plan) for _, _, plan in followed(site, zone) if plan in site.plans})
 
 
 def _used(site: Site) -> dict[Place, dict[tuple[int, int], Step]]:
     """Return the zones and roles that plans tell, each with the steps that do, by index of plan and step."""
     zones = [zone.id for zone in site.zones]
     used: dict[Place, dict[tuple[int, int], Step]] = {}
-    followed = [(zone, number) for zone in zones for number in _followed(site, zone)]
-    for zone, number in followed:
+    plans = [(zone, number) for zone in zones for number in _followed(site, zone)]
+    for zone, number in plans:
         for index, step in enumerate(site.plans[number].steps):
             for place in (role_place(zone, role) for role in step.roles):
                 if place[0] in zones and place[1] != LAST_RESORT:
@@ -171,11 +164,11 @@ def _used(site: Site) -> dict[Place, dict[tuple[int, int], Step]]:
 
 
 def _unfollowed(site: Site, found: Collector) -> None:
-    followed = {number for zone in site.zones for number in _followed(site, zone.id)}
-    for number in sorted(set(range(len(site.plans))) - followed):
+    used = {number for zone in site.zones for number in _followed(site, zone.id)}
+    for number in sorted(set(range(len(site.plans))) - used):
         found.warning(("plans", number), "no incident ever follows this plan; another goes before it")
     classes = {plan.incident_class for plan in site.plans}
-    for incident_class in _CLASSES:
+    for incident_class in CLASSES:
         if incident_class not in classes:
             text = f"there is none of class {incident_class!r}; only the zone's last resort would be told"
             (found.error if incident_class == "care" else found.warning)(("plans",), text)
@@ -213,7 +206,7 @@ def _last_resorts(site: Site) -> dict[str, list[Step]]:
     """Return the steps that tell the last resort of each zone, those of other zones' plans too."""
     told: dict[str, list[Step]] = {}
     for zone in site.zones:
-        for step in (step for plan in _chosen(site, zone.id) for step in steps_of(plan, zone.id)):
+        for step in (step for _, _, plan in followed(site, zone.id) for step in steps_of(plan, zone.id)):
             for of, role in (role_place(zone.id, role) for role in step.roles):
                 if role == LAST_RESORT:
                     told.setdefault(of, []).append(step)

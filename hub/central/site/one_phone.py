@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from itertools import chain, pairwise
 
 from hub.central.escalation.days import parse_hours
-from hub.central.escalation.hours import Hours, until, within
-from hub.central.escalation.plan import LAST_RESORT, choose, reached, role_place
+from hub.central.escalation.hours import Hours, within
+from hub.central.escalation.plan import LAST_RESORT, followed, reached, role_place, taken
 from hub.central.escalation.rota import Place
 from hub.central.site.directory import Directory
-from hub.central.site.model import IncidentClass, Plan, Zone
+from hub.central.site.model import IncidentClass, Plan, Step, Zone
 from hub.document import Collector
 from hub.domain.codes import Severity
 from hub.domain.errors import MalformedError
-
-_CLASSES: tuple[IncidentClass, ...] = ("care", "technical")
 
 # Of each plan, by its index: the class, and the highest severity that follows it, for which it rests the least.
 _Followed = dict[int, tuple[IncidentClass, Severity]]
@@ -53,8 +51,8 @@ def _alone(
 ) -> dict[int, list[Hours]]:
     """Return when one phone is all that a plan tells, by the plan's index."""
     site, rota = directory.site, directory.rota
-    followed = _followed(directory, zone, set(laid))
-    plans = [site.plans[index] for index in followed]
+    whose = _followed(directory, zone, set(laid))
+    plans = [site.plans[index] for index in whose]
     places = sorted({place for plan in plans for place, _ in _places(plan, zone)})
     hours = [laid[words] for words in sorted({words for plan in plans for words in _hours(plan)})]
     bounds = {*period, *chain.from_iterable(chain.from_iterable(hours))}
@@ -65,9 +63,7 @@ def _alone(
         orders = [[one.phone and one.phone.id for one in rota.who_all(*place, start)] for place in places]
         staffed = (tuple(map(tuple, orders)), tuple(_holds(parts, start) for parts in hours))
         if staffed not in known:
-            known[staffed] = [
-                index for index, who in followed.items() if _single(directory, zone, index, who, start)
-            ]
+            known[staffed] = [index for index, who in whose.items() if _single(directory, zone, index, who, start)]
         for index in known[staffed]:
             times = alone.setdefault(index, [])
             if times and times[-1][1] == start:
@@ -82,9 +78,7 @@ def _single(
 ) -> bool:
     """Tell whether a plan tells a single phone; with nobody it is a gap, and found as such."""
     named = (
-        place
-        for place, words in _places(directory.site.plans[index], zone)
-        if words is None or not until(words, at, directory.rota.zone)
+        place for place, step in _places(directory.site.plans[index], zone) if taken(step, at, directory.rota.zone)
     )
     filled = all(directory.rota.who(*place, at).phone for place in named)
     return filled and len(reached(directory, zone.id, *who, at)) == 1
@@ -93,22 +87,20 @@ def _single(
 def _followed(directory: Directory, zone: Zone, readable: set[str]) -> _Followed:
     """Return the plans that a zone's incidents follow, as far as their hours can be read."""
     site = directory.site
-    followed: _Followed = {}
-    for incident_class in _CLASSES:
-        for severity in Severity:
-            plan = choose(site, zone.id, incident_class, severity)
-            if plan in site.plans and readable.issuperset(_hours(plan)):
-                followed[site.plans.index(plan)] = (incident_class, severity)
-    return followed
+    return {
+        site.plans.index(plan): (incident_class, severity)
+        for incident_class, severity, plan in followed(site, zone.id)
+        if plan in site.plans and readable.issuperset(_hours(plan))
+    }
 
 
-def _places(plan: Plan, zone: Zone) -> Iterator[tuple[Place, str | None]]:
-    """Yield the roles that a plan names, each with the hours of its step; ``None``: always."""
+def _places(plan: Plan, zone: Zone) -> Iterator[tuple[Place, Step]]:
+    """Yield the roles that a plan names, each with its step."""
     for step in plan.steps:
         for role in step.roles:
             place = role_place(zone.id, role)
             if place[1] != LAST_RESORT:
-                yield place, step.hours
+                yield place, step
 
 
 def _hours(plan: Plan) -> Iterator[str]:
