@@ -19,17 +19,14 @@ from firmware_sim.memory import Memory
 from hub.domain.clock import SystemClock
 from hub.domain.codes import Lane
 from hub.edge.configuration import tasks
-from hub.edge.journal import Journal, Limits
 from hub.edge.links.ble import Radio
 from hub.edge.links.bumble import BumbleAdapter, static_address
-from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.sessions import session
 from hub.wire.config import DeviceConfig, DoseConfig, HubConfig, LinkConfig
-from tests.unit.edge.makers import HUB, event_of, until
+from tests.unit.edge.makers import HUB, event_of, recording, until
 
 _DISPENSER, _BUTTON = "C4:11:22:33:44:55", "C2:11:22:33:44:55"
-_LIMITS = Limits(reserve_bytes=0)
 
 
 class World:
@@ -56,13 +53,8 @@ async def _task(work: object) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def recorder(tmp_path: Path) -> AsyncIterator[Recorder]:
-    def opened() -> Journal:
-        return open_journal(tmp_path / "data", limits=_LIMITS)
-
-    made = Recorder(opened(), reopen=opened, hub_id=HUB, clock=SystemClock())
-    made.start()
-    yield made
-    await made.close()
+    async with recording(tmp_path / "data") as made:
+        yield made
 
 
 async def test_a_bonded_dispenser_tells_and_is_acknowledged(tmp_path: Path, recorder: Recorder) -> None:

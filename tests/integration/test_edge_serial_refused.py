@@ -11,14 +11,13 @@ from firmware_sim.port import Port
 from hub.domain.clock import SystemClock
 from hub.domain.codes import Lane
 from hub.edge.configuration import tasks
-from hub.edge.journal import Journal, JournalFullError, Limits
+from hub.edge.journal import JournalFullError
 from hub.edge.links.ble import Adapter, Radio
-from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.sessions import session
 from hub.wire.config import DeviceConfig, HubConfig, LinkConfig
 from hub.wire.mqtt import MqttSettings
-from tests.unit.edge.makers import HUB, until
+from tests.unit.edge.makers import HUB, recording, until
 
 _DOOR = bytes.fromhex("55000707017ad50801825dab0001ffffffff2d0093")
 _PRESS = bytes.fromhex("55000707017af610010203043001ffffffff2d0002")
@@ -26,13 +25,8 @@ _PRESS = bytes.fromhex("55000707017af610010203043001ffffffff2d0002")
 
 @pytest.fixture
 async def recorder(tmp_path: Path) -> AsyncIterator[Recorder]:
-    def opened() -> Journal:
-        return open_journal(tmp_path / "data", limits=Limits(reserve_bytes=0))
-
-    made = Recorder(opened(), reopen=opened, hub_id=HUB, clock=SystemClock())
-    made.start()
-    yield made
-    await made.close()
+    async with recording(tmp_path / "data") as made:
+        yield made
 
 
 @pytest.mark.parametrize("after_s", [0.06, 0.2, 0.4])

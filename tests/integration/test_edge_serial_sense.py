@@ -13,28 +13,21 @@ from firmware_sim.port import Port
 from hub.domain.clock import SystemClock
 from hub.domain.codes import Lane
 from hub.edge.configuration import tasks
-from hub.edge.journal import Journal, Limits
 from hub.edge.links import sense
 from hub.edge.links.ble import Adapter, Radio
-from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.sessions import session
 from hub.wire import serial_line
 from hub.wire.config import DeviceConfig, HubConfig, LinkConfig
 from hub.wire.mqtt import MqttSettings
 from hub.wire.serial_line import LinkLostError, open_line
-from tests.unit.edge.makers import HUB, until, value_of
+from tests.unit.edge.makers import HUB, recording, until, value_of
 
 
 @pytest.fixture
 async def recorder(tmp_path: Path) -> AsyncIterator[Recorder]:
-    def opened() -> Journal:
-        return open_journal(tmp_path / "data", limits=Limits(reserve_bytes=0))
-
-    made = Recorder(opened(), reopen=opened, hub_id=HUB, clock=SystemClock())
-    made.start()
-    yield made
-    await made.close()
+    async with recording(tmp_path / "data") as made:
+        yield made
 
 
 async def test_a_wrong_speed_is_said_and_told_once(

@@ -18,35 +18,26 @@ from hub.cli import main
 from hub.cli.devices_scan import table
 from hub.domain.clock import SystemClock
 from hub.edge.configuration import Task
-from hub.edge.journal import Journal, Limits
 from hub.edge.links.ble import Adapter, Radio
-from hub.edge.opening import open_journal
-from hub.edge.recorder import Recorder
 from hub.edge.service.operations import Box
 from hub.edge.service.place import SOCKET
 from hub.edge.service.server import Service
 from hub.edge.tap import Frame, Tap
 from hub.wire.config import LinkConfig
-from tests.unit.edge.makers import HUB, until
+from tests.unit.edge.makers import HUB, recording, until
 
 
 @pytest.fixture
 async def tap(tmp_path: Path) -> AsyncIterator[Tap]:
     """The socket of an edge that has a tap and nothing else."""
-
-    def opened() -> Journal:
-        return open_journal(tmp_path / "journal", limits=Limits(reserve_bytes=0))
-
-    recorder = Recorder(opened(), reopen=opened, hub_id=HUB, clock=SystemClock())
-    recorder.start()
     made = Tap()
-    box = Box(HUB, SystemClock(), recorder, Radio(Adapter()), made, list)
-    running = asyncio.create_task(Service(tmp_path, box).run())
-    await until((tmp_path / SOCKET).exists)
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await recorder.close()
+    async with recording(tmp_path / "journal") as recorder:
+        box = Box(HUB, SystemClock(), recorder, Radio(Adapter()), made, list)
+        running = asyncio.create_task(Service(tmp_path, box).run())
+        await until((tmp_path / SOCKET).exists)
+        yield made
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 _TASK = Task(

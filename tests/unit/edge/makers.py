@@ -2,14 +2,18 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from drivers.base import Heard
-from hub.domain.clock import UTC, Now, TimeQuality
+from hub.domain.clock import UTC, Now, SystemClock, TimeQuality
 from hub.domain.codes import Kind, lane
 from hub.domain.ids import uuid7
 from hub.domain.observation import Observation
-from hub.edge.journal import Draft, Entry
+from hub.edge.journal import Draft, Entry, Journal, Limits
+from hub.edge.opening import open_journal
+from hub.edge.recorder import Recorder
 from hub.wire import envelope
 
 T0 = dt.datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
@@ -60,6 +64,22 @@ def event_of(entry: Entry) -> envelope.Event:
 
 def value_of(entry: Entry) -> object:
     return event_of(entry).data.value
+
+
+@asynccontextmanager
+async def recording(folder: Path) -> AsyncIterator[Recorder]:
+    """Give a recorder that journals into a folder."""
+
+    def opened() -> Journal:
+        # How much room this machine's disk has left is not what a test is about.
+        return open_journal(folder, limits=Limits(reserve_bytes=0))
+
+    recorder = Recorder(opened(), reopen=opened, hub_id=HUB, clock=SystemClock())
+    recorder.start()
+    try:
+        yield recorder
+    finally:
+        await recorder.close()
 
 
 async def until(true: Callable[[], object], within_s: float = 10.0) -> None:

@@ -1,7 +1,7 @@
 """A command of the centre: done at most once, answered always, and never late."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,11 @@ from hub.domain.errors import MalformedError, TransientError
 from hub.domain.observation import Scalar
 from hub.edge.commands import Commands
 from hub.edge.configuration import Task
-from hub.edge.journal import Limits
-from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
 from hub.wire import command
 from hub.wire.config import LinkConfig
-from tests.unit.edge.makers import HUB
+from tests.unit.edge.makers import HUB, recording
 
 TASK = Task(
     name="line",
@@ -66,14 +64,9 @@ class LinkedSession(Session):
 
 
 @pytest.fixture
-async def recorder(tmp_path: Path) -> Any:
-    def opened() -> Any:
-        return open_journal(tmp_path, limits=Limits(reserve_bytes=0))
-
-    made = Recorder(opened(), reopen=opened, hub_id=HUB, clock=SystemClock())
-    made.start()
-    yield made
-    await made.close()
+async def recorder(tmp_path: Path) -> AsyncIterator[Recorder]:
+    async with recording(tmp_path) as made:
+        yield made
 
 
 async def answers(recorder: Recorder) -> list[dict[str, Any]]:

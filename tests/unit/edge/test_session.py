@@ -15,15 +15,14 @@ from hub.domain.clock import UTC, Now, SystemClock
 from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError, TransientError
 from hub.edge.configuration import Configuration, Task, tasks
-from hub.edge.journal import JournalFullError, Limits
+from hub.edge.journal import JournalFullError
 from hub.edge.links.ble import Adapter, Radio
 from hub.edge.links.state import Strangers
-from hub.edge.opening import open_journal
 from hub.edge.recorder import Recorder
 from hub.edge.session import Session
 from hub.wire import config
 from hub.wire.config import DeviceConfig, HubConfig, Intervals, LinkConfig
-from tests.unit.edge.makers import HUB, T0, heard, until
+from tests.unit.edge.makers import HUB, T0, heard, recording, until
 
 _LINK = LinkConfig(id="stick", kind="serial", port="/dev/none", driver="enocean")
 _TASK = Task(
@@ -39,13 +38,8 @@ _TASK = Task(
 
 @pytest.fixture
 async def recorder(tmp_path: Path) -> AsyncIterator[Recorder]:
-    def opened() -> object:
-        return open_journal(tmp_path, limits=Limits(reserve_bytes=0))
-
-    made = Recorder(opened(), reopen=opened, hub_id=HUB, clock=SystemClock())  # type: ignore[arg-type] # a journal
-    made.start()
-    yield made
-    await made.close()
+    async with recording(tmp_path) as made:
+        yield made
 
 
 async def test_actions_come_after_the_commit(recorder: Recorder) -> None:
