@@ -11,6 +11,7 @@ from hub.central.escalation.plan import (
     Position,
     channel_for,
     choose,
+    followed,
     move,
     past,
     role_place,
@@ -57,6 +58,18 @@ def test_a_zones_plan_goes_before_everybodys_then_the_highest_severity() -> None
 def test_an_incident_below_every_severity_takes_the_lowest_plan() -> None:
     plans = site([plan("*", 30), plan("*", 40), plan("*", 0, "technical")])
     assert choose(plans, "nord-1", "care", 10).min_severity == 30
+
+
+def test_every_class_and_severity_has_the_plan_that_it_follows() -> None:
+    plans = site([plan("*", 0), plan("nord-1", 20), plan("*", 30, "technical")])
+    assert [(each, int(level), chosen.steps[0].roles[0]) for each, level, chosen in followed(plans, "nord-1")] == [
+        ("care", 0, "any-0"),
+        ("care", 10, "any-0"),
+        ("care", 20, "nord-1-20"),
+        ("care", 30, "nord-1-20"),
+        ("care", 40, "nord-1-20"),
+        *(("technical", level, "any-30") for level in (0, 10, 20, 30, 40)),
+    ]
 
 
 @given(st.sampled_from(["care", "technical"]), st.sampled_from([0, 10, 20, 30, 40]))
