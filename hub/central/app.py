@@ -192,7 +192,7 @@ def _auditor(centre: Centre, listener: Listener, feeder: Outbox | None, settings
         **({troubles.HISTORY: feeder.unwritten} if feeder else {}),
     }
     door = Store(settings.store)
-    return Auditor(centre, door, door.clock, queues, asyncio.get_running_loop())
+    return Auditor(centre, door, door.clock, queues, listener.steadiness, asyncio.get_running_loop())
 
 
 def _rounds(

@@ -26,6 +26,7 @@ from hub.central.store.engine import Store
 from hub.central.store.tables import incidents
 from hub.central.watch import troubles
 from hub.central.watch.fitness import Fitness
+from hub.central.watch.steadiness import Steadiness
 from hub.central.watch.troubles import Trouble
 from hub.central.watch.waiting import Waiting
 from hub.domain.clock import SteadyClock, boottime
@@ -49,6 +50,7 @@ class Auditor:
         store: A door of its own to the centre's store.
         clock: A clock of its own, or the database's.
         queues: The queues in memory, by name.
+        broker: Whether the connection to the broker holds.
         loop: The event loop of the centre.
         mono: Tells monotonic seconds, the same as ``clock``'s.
     """
@@ -59,6 +61,7 @@ class Auditor:
         store: Store,
         clock: SteadyClock | DatabaseClock,
         queues: Mapping[str, Waiting],
+        broker: Steadiness,
         loop: asyncio.AbstractEventLoop,
         *,
         mono: Callable[[], float] = boottime,
@@ -70,6 +73,7 @@ class Auditor:
         self._fitness = Fitness(mono, ASLEEP_S)
         self._ball = Waiting(mono)
         self._queues = {troubles.LOOP: self._ball, **queues}
+        self._broker = broker
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="auditor", daemon=True)
         now = clock.now()
@@ -107,6 +111,7 @@ class Auditor:
         self._throw()
         ages = {name: queue.since() for name, queue in self._queues.items()}
         found = troubles.queued(ages, now, self._awake)
+        found += troubles.breaking(self._broker.breaking_s(self._centre.site.site.supervision.hub_silent_s))
         blind = False
         try:
             seen = self._store.read_now(partial(troubles.see, now=now.utc))

@@ -18,6 +18,7 @@ from hub.central.incidents import desk
 from hub.central.ingest import Parcel
 from hub.central.presence import Presence
 from hub.central.supervision import DEAF, Supervision, device_need, hub_need
+from hub.central.watch.steadiness import Steadiness
 from hub.central.watch.waiting import Waiting
 from hub.domain.codes import Kind
 from hub.domain.errors import MalformedError, TransientError
@@ -96,6 +97,10 @@ class Listener:
         settings: The broker; the client id is the centre's name.
         share: Name of the group of centres that share what the hubs send, or ``None``. Heartbeats and status
             are never shared: each centre must know by itself who is there.
+
+    Attributes:
+        connected_again: Set when both lanes stand.
+        steadiness: Whether they hold, for the auditor.
     """
 
     def __init__(
@@ -114,6 +119,7 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._saying = asyncio.Lock()
         self.connected_again = asyncio.Event()
+        self.steadiness = Steadiness()
         self.alarms = self._lane(
             settings, "alarm", [(topics.every_hub(Channel.UP_ALARM, share), 1)], _ALARMS_UNDERWAY
         )
@@ -284,6 +290,9 @@ class Listener:
         self._presence.listening_since = self._centre.clock.now().utc if hearing else None
         if hearing:
             self.connected_again.set()
+            self.steadiness.opened()
+        else:
+            self.steadiness.broke(self._centre.site.site.supervision.hub_silent_s)
         self._begin(self._say_hearing())
 
     async def _say_hearing(self) -> None:

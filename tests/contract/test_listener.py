@@ -281,3 +281,16 @@ async def test_whether_the_centre_hears_is_kept_as_it_was_last_whatever_the_stor
         listener._connection_changed()
     await asyncio.gather(*listener._tasks)
     assert [row.subject for row in await ear.desk.rows(due, due.c.kind == DEAF)] == ([] if hears else [owner])
+
+
+async def test_a_connection_that_breaks_again_and_again_is_told_to_the_auditor(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, mono = ear.listener, iter(range(0, 100_000, 40))
+    monkeypatch.setattr(listener.steadiness, "_mono", lambda: next(mono))
+    for _ in range(5):
+        for connected in (True, False):
+            monkeypatch.setattr(type(listener.alarms.link), "connected", connected)
+            listener._connection_changed()
+    assert listener.steadiness.breaking_s(90) is not None
+    await asyncio.gather(*listener._tasks)

@@ -19,6 +19,7 @@ from hub.central.notify import outbox, outcome
 from hub.central.notify.ways import Ways
 from hub.central.store.engine import Store
 from hub.central.store.tables import attempts, due, incidents, messages
+from hub.central.watch.steadiness import Steadiness
 from hub.central.watch.troubles import ALARM, FAILURES, HISTORY, OVERDUE_S, QUEUE_S, WRITER
 from hub.domain.clock import SteadyClock
 from hub.domain.codes import Kind, Severity
@@ -324,12 +325,44 @@ async def test_what_it_cannot_see_is_not_said_to_work_again(watch: Watch, monkey
     assert "technical:centre:stuck:overdue" not in [row.need for row in await watch.told()]
 
 
+@pytest.mark.parametrize(("apart_s", "breaks"), [(10, True), (80, True), (91, False)])
+async def test_a_connection_that_breaks_again_and_again_is_told_and_cleared_when_it_holds(
+    watch: Watch, apart_s: float, breaks: bool
+) -> None:
+    # Each break puts off by 90 s when a silent hub is missed.
+    for _ in range(20):
+        watch.broker.opened()
+        watch.desk.clock.go_on(apart_s)
+        watch.broker.broke(90)
+    watch.broker.opened()
+    need = "technical:centre:stuck:broker"
+    assert ("broker" in await watch.look()) == breaks
+    assert (need in [row.need for row in await watch.told()]) == breaks
+    assert ("broker" in await watch.look(after_s=80)) == breaks
+    assert "broker" not in await watch.look(after_s=10)
+    assert need not in [row.need for row in await watch.told()]
+
+
+async def test_a_broker_that_was_away_for_long_and_then_stumbles_is_no_connection_that_breaks(
+    watch: Watch,
+) -> None:
+    watch.broker.opened()
+    watch.desk.clock.go_on(3600)
+    watch.broker.broke(90)
+    watch.desk.clock.go_on(3600)
+    watch.broker.opened()
+    watch.desk.clock.go_on(1)
+    watch.broker.broke(90)
+    watch.broker.opened()
+    assert await watch.look() == []
+
+
 async def test_its_thread_looks_by_itself_and_ends(
     desk: DeskCentre, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    auditor = Auditor(desk.centre, Store(store_url), SteadyClock(), {}, loop)
+    auditor = Auditor(desk.centre, Store(store_url), SteadyClock(), {}, Steadiness(), loop)
     monkeypatch.setattr("hub.central.auditor.ROUND_S", 0.01)
     original = auditor.look
 

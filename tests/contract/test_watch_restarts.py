@@ -13,6 +13,7 @@ from hub.central.settings import Influx, Settings
 from hub.central.store import mark
 from hub.central.store.engine import Store
 from hub.central.store.tables import due
+from hub.central.watch.steadiness import Steadiness
 from hub.central.watch.troubles import HISTORY, OVERDUE_S, QUEUE_S
 from hub.domain.clock import SteadyClock
 from hub.wire.mqtt import MqttSettings
@@ -87,7 +88,7 @@ async def test_it_looks_as_soon_as_it_begins(
 ) -> None:
     looked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    auditor = Auditor(desk.centre, Store(store_url), SteadyClock(), {}, loop)
+    auditor = Auditor(desk.centre, Store(store_url), SteadyClock(), {}, Steadiness(), loop)
     monkeypatch.setattr(auditor, "look", lambda: loop.call_soon_threadsafe(looked.set))
     auditor.start()
     async with asyncio.timeout(ROUND_S / 2):

@@ -6,6 +6,7 @@ from typing import Any
 from hub.central.auditor import ROUND_S, Auditor
 from hub.central.store.engine import Store
 from hub.central.store.tables import incidents
+from hub.central.watch.steadiness import Steadiness
 from hub.central.watch.troubles import ALARM, HISTORY, WRITER
 from hub.central.watch.waiting import Waiting
 from hub.domain.clock import SteadyClock
@@ -19,6 +20,7 @@ class Watch:
     def __init__(self, desk: DeskCentre, url: str) -> None:
         self.desk = desk
         self.alarms, self.history = (Waiting(lambda: desk.clock.mono) for _ in range(2))
+        self.broker = Steadiness(lambda: desk.clock.mono)
         clock = SteadyClock(self._wall, lambda: desk.clock.mono)
         self.store = Store(url)
         self.auditor = Auditor(
@@ -26,6 +28,7 @@ class Watch:
             self.store,
             clock,
             {ALARM: self.alarms, WRITER: desk.store.waiting, HISTORY: self.history},
+            self.broker,
             asyncio.get_running_loop(),
             mono=lambda: desk.clock.mono,
         )

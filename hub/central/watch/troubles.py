@@ -20,6 +20,7 @@ FAILURES = 6
 # The queues that the process keeps in its memory.
 LOOP, ALARM, READING, WRITER, HISTORY = "loop", "alarm", "reading", "writer", "history"
 FYI = "fyi"
+BROKER = "broker"
 # No resident is the worse for these: they wake nobody.
 _CAN_WAIT = frozenset({HISTORY, FYI})
 
@@ -71,6 +72,7 @@ _SAID = {
     READING: "Readings that came in are not taken up.",
     WRITER: "What is to be kept waits for the store.",
     HISTORY: "The server of the long history takes nothing.",
+    BROKER: "The connection to the broker breaks again and again: a hub that falls silent is not missed.",
     FYI: "Whoever else wants to know is told nothing.",
     "due": "What is due is not taken up.",
     "message": "A text has found no provider.",
@@ -107,6 +109,13 @@ def queued(ages: Mapping[str, float | None], now: Now, awake: Now) -> list[Troub
     """
     waits = {name: now.mono - max(since, awake.mono) for name, since in ages.items() if since is not None}
     return [_waited(name, wait) for name, wait in waits.items() if wait > QUEUE_S]
+
+
+def breaking(lasts_s: float | None) -> list[Trouble]:
+    """Judge the connection to the broker, by how long it has broken again and again, or ``None``."""
+    if lasts_s is None:
+        return []
+    return [Trouble(BROKER, f"{_SAID[BROKER]} So it has for {lasts_s:.0f} s. Perhaps two clients have one id.")]
 
 
 def stored(seen: Seen, now: Now, awake: Now) -> list[Trouble]:
