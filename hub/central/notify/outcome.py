@@ -124,7 +124,8 @@ def not_taken(tx: Tx, row: sa.Row[Any], attempt: sa.Row[Any], reason: str) -> No
     """The phone rang and nobody took the call: the next person has their turn, not the next provider."""
     if attempt.state == MessageState.SENT:
         _never(tx, attempt, reason)
-        attempts.withdraw(tx, row.id, MessageState.CANCELLED, reason)
+        # Another centre may be about to make the call again. That is not cancelled: somebody still has to be told.
+        attempts.withdraw(tx, row.id, MessageState.UNDELIVERABLE, reason)
         _ended(tx, row, attempts.settle(tx, row.id, reason=reason), reason)
 
 

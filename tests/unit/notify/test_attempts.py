@@ -12,6 +12,7 @@ from hub.central.centre import Tx
 from hub.central.escalation import engine
 from hub.central.incidents import desk, view
 from hub.central.incidents.lifecycle import Event
+from hub.central.notify import attempts as attempts_of
 from hub.central.notify import receipts
 from hub.central.notify.breaker import OPENS_AFTER
 from hub.central.notify.channels.base import ReceiptStatus, Report
@@ -161,6 +162,32 @@ async def test_a_call_that_nobody_takes_is_the_next_persons_not_the_next_provide
     number = await raised(town.centre)
     await town.sender.close()
     message_id = (await message_of(town.centre, number)).id
+    await rang(town, message_id)
+    assert await town.rows(message_id) == [("one", "undeliverable")]
+    assert await town.states() == [("p-duty", "undeliverable"), ("p-leader", "sent")]
+
+
+async def test_a_call_that_nobody_takes_is_the_next_persons_also_while_another_centre_makes_it_again(
+    town: Town, clock: HandClock
+) -> None:
+    # One centre froze while it made the call; another took over, failed, and is to try again when the first wakes.
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+
+    def try_again(tx: Tx) -> None:
+        attempts_of.add(tx, message_id)
+        clockwork.schedule(tx, clock.utc + dt.timedelta(seconds=2), SEND, str(message_id))
+
+    await town.centre.transact(try_again)
+    await rang(town, message_id)
+    assert await town.rows(message_id) == [("one", "undeliverable"), (None, "undeliverable")]
+    assert await town.due(SEND, message_id) is None
+    assert await town.states() == [("p-duty", "undeliverable"), ("p-leader", "sent")]
+
+
+async def rang(town: Town, message_id: int) -> None:
+    """Let the provider report that the phone rang and nobody took the call."""
     told = Report(
         provider_ref="ref-1",
         status=ReceiptStatus.FAILED,
@@ -171,8 +198,6 @@ async def test_a_call_that_nobody_takes_is_the_next_persons_not_the_next_provide
     )
     await town.centre.transact(lambda tx: receipts.reported(tx, town.one, told, town.ways))
     await town.sender.close()
-    assert await town.rows(message_id) == [("one", "undeliverable")]
-    assert await town.states() == [("p-duty", "undeliverable"), ("p-leader", "sent")]
 
 
 async def test_two_providers_may_call_two_messages_the_same(town: Town) -> None:
