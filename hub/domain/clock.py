@@ -109,6 +109,10 @@ class SystemClock:
         return Now(utc, boottime(), quality)
 
 
+# Far longer than it takes to read a clock twice, and far shorter than a jump.
+_ONE_MOMENT_S = 0.1
+
+
 class SteadyClock:
     """A wall clock that follows small corrections and refuses jumps.
 
@@ -136,14 +140,15 @@ class SteadyClock:
         self._mono = mono
         self._follow_s = follow_s
         self._synced = synced
-        self._held = since is not None and wall() < since - follow_s
-        self._offset = (since if since is not None and self._held else wall()) - mono()
+        began, began_mono = self._read()
+        self._held = since is not None and began < since - follow_s
+        self._offset = (since if since is not None and self._held else began) - began_mono
         self.jump_s = 0.0
 
     def now(self) -> Now:
         """Return this moment; ``jump_s`` then tells how far the system's clock is away from it."""
-        mono = self._mono()
-        error = self._wall() - mono - self._offset
+        wall, mono = self._read()
+        error = wall - mono - self._offset
         # Begun where the store stood, it is behind by as long as the machine was off; a daemon knows how long.
         if abs(error) <= self._follow_s or (self._held and error > 0 and self._synced()):
             self._held = False
@@ -163,4 +168,13 @@ class SteadyClock:
     def believe(self) -> None:
         """Take the system's clock as it is, whatever was before."""
         self._held = False
-        self._offset = self._wall() - self._mono()
+        wall, mono = self._read()
+        self._offset = wall - mono
+
+    def _read(self) -> tuple[float, float]:
+        """Read both clocks at one moment: a process that was stopped between the two reads them again."""
+        while True:
+            mono = self._mono()
+            wall = self._wall()
+            if self._mono() - mono < _ONE_MOMENT_S:
+                return wall, mono

@@ -1,5 +1,7 @@
 import datetime as dt
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +46,24 @@ def test_small_corrections_are_followed_and_a_jump_is_told() -> None:
     hands.wall -= 3600
     clock.now()
     assert clock.jump_s == 0
+
+
+@pytest.mark.parametrize("reading", range(8))
+def test_a_process_that_is_stopped_between_two_readings_sees_no_jump(reading: int) -> None:
+    hands, readings = Hands(), iter(range(100))
+
+    def stopped(read: Callable[[], float]) -> Callable[[], float]:
+        def reads() -> float:
+            if next(readings) == reading:
+                hands.go_on(120)
+            return read()
+
+        return reads
+
+    clock = SteadyClock(stopped(lambda: hands.wall), stopped(lambda: hands.mono))
+    for _ in range(2):
+        assert abs(clock.now().utc.timestamp() - hands.wall) < 1e-3
+        assert clock.jump_s == 0
 
 
 def test_the_machines_clock_is_believed_as_far_as_floor_and_kernel_allow() -> None:
