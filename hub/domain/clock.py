@@ -113,6 +113,15 @@ class SystemClock:
 _ONE_MOMENT_S = 0.1
 
 
+def one_moment(wall: Callable[[], float], mono: Callable[[], float]) -> tuple[float, float]:
+    """Read both clocks at one moment: a process that was stopped between the two reads them again."""
+    while True:
+        before = mono()
+        shows = wall()
+        if mono() - before < _ONE_MOMENT_S:
+            return shows, before
+
+
 class SteadyClock:
     """A wall clock that follows small corrections and refuses jumps.
 
@@ -140,14 +149,14 @@ class SteadyClock:
         self._mono = mono
         self._follow_s = follow_s
         self._synced = synced
-        began, began_mono = self._read()
+        began, began_mono = one_moment(self._wall, self._mono)
         self._held = since is not None and began < since - follow_s
         self._offset = (since if since is not None and self._held else began) - began_mono
         self.jump_s = 0.0
 
     def now(self) -> Now:
         """Return this moment; ``jump_s`` then tells how far the system's clock is away from it."""
-        wall, mono = self._read()
+        wall, mono = one_moment(self._wall, self._mono)
         error = wall - mono - self._offset
         # Begun where the store stood, it is behind by as long as the machine was off; a daemon knows how long.
         if abs(error) <= self._follow_s or (self._held and error > 0 and self._synced()):
@@ -168,13 +177,5 @@ class SteadyClock:
     def believe(self) -> None:
         """Take the system's clock as it is, whatever was before."""
         self._held = False
-        wall, mono = self._read()
+        wall, mono = one_moment(self._wall, self._mono)
         self._offset = wall - mono
-
-    def _read(self) -> tuple[float, float]:
-        """Read both clocks at one moment: a process that was stopped between the two reads them again."""
-        while True:
-            mono = self._mono()
-            wall = self._wall()
-            if self._mono() - mono < _ONE_MOMENT_S:
-                return wall, mono

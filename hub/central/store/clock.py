@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from hub.domain.clock import UTC, Now, TimeQuality, boottime, wall_time
+from hub.domain.clock import UTC, Now, TimeQuality, boottime, one_moment, wall_time
 
 # Not now(), which stands still for a transaction. PostgreSQL counts in microseconds, as our instants do.
 _NOW = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
@@ -42,7 +42,8 @@ class DatabaseClock:
     @property
     def jump_s(self) -> float:
         """How far this machine's clock is ahead of the database's, in seconds; 0 for what NTP leaves."""
-        error = self._wall() - self._mono() - self._offset
+        wall, mono = one_moment(self._wall, self._mono)
+        error = wall - mono - self._offset
         return error if abs(error) > _TOLERATED_S else 0.0
 
     def now(self) -> Now:
