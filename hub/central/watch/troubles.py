@@ -115,7 +115,8 @@ def breaking(lasts_s: float | None) -> list[Trouble]:
     """Judge the connection to the broker, by how long it has broken again and again, or ``None``."""
     if lasts_s is None:
         return []
-    return [Trouble(BROKER, f"{_SAID[BROKER]} So it has for {lasts_s:.0f} s. Perhaps two clients have one id.")]
+    reason = f"{_SAID[BROKER]} So it has for {lasts_s:.0f} s. Perhaps two centres have one name there."
+    return [Trouble(BROKER, reason)]
 
 
 def stored(seen: Seen, now: Now, awake: Now) -> list[Trouble]:
