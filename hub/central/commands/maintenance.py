@@ -71,6 +71,8 @@ def list_all(store_url: str, *, as_json: bool, say: Say) -> int:
     if site is None:
         raise PermanentError(_NO_SITE)
     zone = ZoneInfo(site.site.site.timezone)
+    if not rows and not as_json:
+        say("no maintenance is under way or to come")
     for row in rows:
         if as_json:
             say(msgspec.json.encode(row).decode())

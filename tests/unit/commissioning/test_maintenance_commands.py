@@ -38,6 +38,13 @@ def test_it_is_begun_listed_and_ended_in_local_time(store: str) -> None:
     ]
 
 
+def test_that_there_is_none_is_said_to_people_only(store: str) -> None:
+    said: list[str] = []
+    for as_json in (False, True):
+        assert maintenance.list_all(store, as_json=as_json, say=said.append) == 0
+    assert said == ["no maintenance is under way or to come"]
+
+
 def test_what_cannot_be_is_one_clear_line(store: str) -> None:
     with pytest.raises(MalformedError, match="2026-12-24T15:00"):
         maintenance.add(("hub", "h-1"), "moving", (None, "soon"), store, by="t", now=NOW, say=print)
