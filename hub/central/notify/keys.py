@@ -15,6 +15,7 @@ from hub.central.incidents.lifecycle import TABLE, TAKEN, Event, State
 from hub.central.notify import attempts, outcome, taker
 from hub.central.notify.channels.base import Keyed, Provider
 from hub.central.notify.message import BY_KEY, MessageState
+from hub.central.store.tables import incident_events
 from hub.central.texts import render
 from hub.domain.errors import RefusedError
 
@@ -22,6 +23,18 @@ log = logging.getLogger(__name__)
 
 EVENTS = {"1": Event.ACKNOWLEDGE, "2": Event.DEPART}
 NEXT_PERSON = "9"
+
+# What this very call has said already: it takes one key.
+_SAID = (
+    sa.select(incident_events.c.id)
+    .where(
+        incident_events.c.incident_id == sa.bindparam("number"),
+        incident_events.c.event == sa.bindparam("event"),
+        incident_events.c.actor == sa.bindparam("by"),
+        incident_events.c.detail == sa.bindparam("note"),
+    )
+    .limit(1)
+)
 
 
 def pressed(tx: Tx, provider: Provider, keyed: Keyed) -> str:
@@ -57,10 +70,12 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
     if keyed.digits == NEXT_PERSON:
         return _pass_on(tx, row, incident, keyed)
     event = EVENTS[keyed.digits]
-    if event not in TABLE[State(incident.state)]:
+    said = {"number": incident.id, "event": event, "by": _actor(row), "note": f"call {keyed.provider_ref}"}
+    # A centre that was frozen over this question wakes late: another has done it since, and the phone undone it.
+    if event not in TABLE[State(incident.state)] or tx.connection.scalar(_SAID, said) is not None:
         return _late(row, incident)
     try:
-        state = desk.act(tx, incident.id, event, _actor(row), note=f"call {keyed.provider_ref}")
+        state = desk.act(tx, incident.id, event, _actor(row), note=said["note"])
     except RefusedError as error:
         log.warning("a key about message %d is refused: %s", row.id, error)
         return _late(row, incident)

@@ -123,6 +123,19 @@ async def test_a_call_speaks_the_language_of_the_phone(town: Town) -> None:
     assert await town.key("1", message_id) == f"Alarm {number} is yours."
 
 
+async def test_a_key_that_is_told_again_late_takes_back_no_later_no(town: Town) -> None:
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+    await town.key("1", message_id)
+    await town.text(f"NEI {number}")
+    await town.key("1", message_id)
+    assert (await town.incident(number))[0] == "alerting"
+    # The same key in another call is another word.
+    await town.key("1", message_id, "call-2")
+    assert await town.incident(number) == ("acknowledged", "call:p-duty")
+
+
 async def test_nine_is_the_next_person_and_only_once(town: Town) -> None:
     number = await raised(town.centre)
     await town.sender.close()
