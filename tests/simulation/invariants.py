@@ -53,6 +53,9 @@ SELECT incidents.state, (messages.plan_round, messages.plan_step) = (incidents.p
 FROM messages JOIN incidents ON incidents.id = incident_id
 LEFT JOIN due ON due.kind = 'incident.step' AND due.subject = CAST(incident_id AS TEXT)
 WHERE messages.id = ?"""
+_DONE = """
+SELECT count(*) FROM incident_events JOIN messages ON messages.incident_id = incident_events.incident_id
+WHERE messages.id = ? AND incident_events.event IN ('acknowledge', 'depart') AND incident_events.detail = ?"""
 _STEP_AT = "SELECT at FROM due WHERE kind = 'incident.step' AND subject = CAST(? AS TEXT)"
 _TOLD_SINCE = "SELECT count(*) FROM incident_events WHERE incident_id = ? AND id > ? AND event = 'told'"
 _HAS = "SELECT count(*) FROM incidents WHERE id = ? AND taken_by IN (?, ?) AND state NOT IN ('alerting', 'closed')"
@@ -94,6 +97,7 @@ class Invariants:
         self._leases: dict[int, str | None] = {}  # of each message that is to leave
         self._let_go: dict[tuple[int, str | None], float] = {}  # when a lease was seen no longer
         self._noes: set[Told] = set()
+        self._called: set[tuple[int, str, str]] = set()  # what was done because a call said so
         self._round_s = functools.cache(world.script.round_s)
         self._rests_s = functools.cache(world.script.rests_s)
         self._ends_round = functools.cache(world.script.ends_round)
@@ -149,7 +153,9 @@ class Invariants:
         state, here, step_at = self._world.database.rows(_CALLED, keyed.message_id)[0]
         if state != "alerting":
             return
-        if keyed.digits in ("1", "2"):
+        # Whoever asks once more what was done asks late: the phone has said no since.
+        done = self._world.database.rows(_DONE, keyed.message_id, f"call {keyed.provider_ref}")[0][0]
+        if keyed.digits in ("1", "2") and not done:
             self._world.breaks(f"key {keyed.digits} about message {keyed.message_id} is heard and it still alerts")
         waits_s = step_at / 1e6 - self._world.instant().timestamp()
         if keyed.digits == "9" and here and waits_s > _NEXT_S:
@@ -278,6 +284,9 @@ class Invariants:
             world.say(f"incident {number}: {event} by {actor}: {detail}")
             if event == "round_failed":
                 self._round_failed[number] = world.now
+            if detail.startswith("call ") and (number, event, detail) in self._called:
+                world.breaks(f"incident {number}: {event} by one {detail} a second time")
+            self._called.add((number, event, detail))
             if event in _SAID and not self._said(number, event, actor, detail):
                 world.breaks(f"incident {number}: {event} by {actor} has no cause ({detail})")
             if event == "pass_on":

@@ -18,12 +18,14 @@ from hub.central.escalation import engine, plan
 from hub.central.incidents import record
 from hub.central.incidents.lifecycle import TAKEN, Event, State
 from hub.central.notify import attempts, keys, outbox, outcome, pipeline, replies
-from hub.central.notify.channels.base import Keyed
+from hub.central.notify.channels.base import Keyed, Told
 from hub.central.notify.message import MessageState
 from hub.central.notify.words import Answer, Word, read
 from hub.central.store import tables
 from hub.central.texts import Because
 from tests.simulation import run, script
+from tests.simulation.gateway import SimGateway
+from tests.simulation.world import World
 
 # Something that is broken is found within so many seeds; CI plays 10,000.
 _SEEDS = 300
@@ -206,6 +208,21 @@ def test_a_key_that_does_what_another_means_is_found(monkeypatch: pytest.MonkeyP
 def test_a_key_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "EVENTS", {})
     assert "is heard and it still alerts" in found(_calls)
+
+
+def test_a_key_that_is_heard_again_late_and_done_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = World.call
+
+    async def twice(self: World, gateway: SimGateway, told: Told) -> None:
+        await call(self, gateway, told)
+        if isinstance(told, Keyed):
+            await asyncio.sleep(90)
+            await call(self, gateway, told)
+
+    # As from a frozen centre, which is one in a thousand seeds with calls.
+    monkeypatch.setattr(World, "call", twice)
+    monkeypatch.setattr(keys, "_SAID", keys._SAID.where(sa.false()))
+    assert "a second time" in found(_calls)
 
 
 def test_a_next_person_who_has_to_wait_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
