@@ -81,10 +81,10 @@ class Connection:
 
 def _plan(statement: Any, values: Mapping[str, Any], dialect: Dialect) -> _Plan | None:
     """Return how a statement is put to SQLite; ``None``: the whole way."""
-    plans = statement.__dict__.get(_PLANS)
-    if plans is None:
+    of, plans = statement.__dict__.get(_PLANS, (None, None))
+    if of != id(statement):  # one that is made of another bears what was noted of that
         # Most are made once, when a module is imported; one that is made each time never gets a plan.
-        statement.__dict__[_PLANS] = {}
+        statement.__dict__[_PLANS] = id(statement), {}
         return None
     keys = tuple(values)
     if keys not in plans:
