@@ -70,12 +70,10 @@ def _do(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) -> st
     if keyed.digits == NEXT_PERSON:
         return _pass_on(tx, row, incident, keyed)
     event = EVENTS[keyed.digits]
-    said = {"number": incident.id, "event": event, "by": _actor(row), "note": f"call {keyed.provider_ref}"}
-    # A centre that was frozen over this question wakes late: another has done it since, and the phone undone it.
-    if event not in TABLE[State(incident.state)] or tx.connection.scalar(_SAID, said) is not None:
+    if event not in TABLE[State(incident.state)] or _done(tx, row, event, keyed):
         return _late(row, incident)
     try:
-        state = desk.act(tx, incident.id, event, _actor(row), note=said["note"])
+        state = desk.act(tx, incident.id, event, _actor(row), note=_note(keyed))
     except RefusedError as error:
         log.warning("a key about message %d is refused: %s", row.id, error)
         return _late(row, incident)
@@ -87,12 +85,25 @@ def _pass_on(tx: Tx, row: sa.Row[Any], incident: record.Incident, keyed: Keyed) 
     has_it = incident.state in TAKEN
     if has_it and not taker.took(incident.taken_by, row.phone):
         return "taken"
-    if row.state != MessageState.REJECTED:  # else it is the same key again
+    if row.state != MessageState.REJECTED and not _done(tx, row, Event.PASS_ON, keyed):  # else it is said again
         if has_it:
-            outcome.passed_on(tx, row.id, _actor(row), f"call {keyed.provider_ref}")
+            outcome.passed_on(tx, row.id, _actor(row), _note(keyed))
         else:
             outcome.rejected(tx, row.id)
     return "reject"
+
+
+def _done(tx: Tx, row: sa.Row[Any], event: Event, keyed: Keyed) -> bool:
+    """Tell whether this call has said so before.
+
+    A centre that was frozen over the question wakes late: another has done it since, and the phone undone it.
+    """
+    said = {"number": row.incident_id, "event": event, "by": _actor(row), "note": _note(keyed)}
+    return tx.connection.scalar(_SAID, said) is not None
+
+
+def _note(keyed: Keyed) -> str:
+    return f"call {keyed.provider_ref}"
 
 
 def _actor(row: sa.Row[Any]) -> str:

@@ -136,6 +136,17 @@ async def test_a_key_that_is_told_again_late_takes_back_no_later_no(town: Town) 
     assert await town.incident(number) == ("acknowledged", "call:p-duty")
 
 
+async def test_a_nine_that_is_told_again_late_takes_nothing_from_who_took_it_since(town: Town) -> None:
+    number = await raised(town.centre)
+    await town.sender.close()
+    message_id = (await message_of(town.centre, number)).id
+    await town.key("1", message_id)
+    await town.key("9", message_id)
+    await town.text(f"OK {number}")
+    await town.key("9", message_id)
+    assert await town.incident(number) == ("acknowledged", "sms:p-duty")
+
+
 async def test_nine_is_the_next_person_and_only_once(town: Town) -> None:
     number = await raised(town.centre)
     await town.sender.close()
