@@ -42,10 +42,9 @@ class Steadiness:
         """Return for how many seconds it has broken again and again and never held for ``hold_s``, or ``None``."""
         with self._lock:
             lasts_s = self._mono() - self._since
-            patience_s = 2 * hold_s
-            return (
-                lasts_s if self._breaks >= _BREAKS and lasts_s >= patience_s and not self._held(hold_s) else None
-            )
+            if self._breaks < _BREAKS or lasts_s < 2 * hold_s or self._held(hold_s):
+                return None
+            return lasts_s
 
     def _held(self, hold_s: float) -> bool:
         return self._opened is not None and self._mono() - self._opened >= hold_s
